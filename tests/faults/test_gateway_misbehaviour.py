@@ -177,7 +177,9 @@ async def test_the_runtimes_own_error_midway_is_told_in_our_shape(
     async def fail(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
-        await exchange.chunk(b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n')
+        await exchange.chunk(
+            b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n'
+        )
         await exchange.end_stream()
 
     async with FakeFoundry(chat=fail) as fake:
@@ -263,8 +265,12 @@ async def test_an_unknown_id_with_a_version_is_never_looked_up(start_gateway: St
 async def test_the_legacy_dialect_is_spoken(start_gateway: StartGateway) -> None:
     async with FakeFoundry(dialect="legacy", loaded=[]) as fake:
         gateway = start_gateway(fake.url, MODEL="fake-model")
-        await gateway.eventually(lambda status: status["dialect"] == "legacy", "the dialect is known")
-        await gateway.eventually(lambda status: status["models"][0]["foundry"]["variant"], "a catalog")
+        await gateway.eventually(
+            lambda status: status["dialect"] == "legacy", "the dialect is known"
+        )
+        await gateway.eventually(
+            lambda status: status["models"][0]["foundry"]["variant"], "a catalog"
+        )
         status, body = await ask(gateway)
         assert status == 200
         assert body == HELLO.replace(USAGE, b"").decode()

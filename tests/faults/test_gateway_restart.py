@@ -58,9 +58,7 @@ async def test_a_frozen_foundry_is_unreachable_and_recovers_when_thawed(
     start_gateway: StartGateway,
 ) -> None:
     with start_foundry_v2() as foundry:
-        gateway = start_gateway(
-            foundry.url, MODEL="foundry-demo", GATEWAY_REFRESH_INTERVAL="0.2"
-        )
+        gateway = start_gateway(foundry.url, MODEL="foundry-demo", GATEWAY_REFRESH_INTERVAL="0.2")
         assert (await ask(gateway))[0] == 200
         os.kill(foundry.pid, signal.SIGSTOP)
         try:

@@ -90,9 +90,7 @@ class Gateway:
                 total += float(value)
         return total
 
-    def wait_until(
-        self, condition: Callable[[Any], bool], what: str, timeout: float = 10.0
-    ) -> Any:
+    def wait_until(self, condition: Callable[[Any], bool], what: str, timeout: float = 10.0) -> Any:
         """Poll ``/status`` until a condition holds for it; returns it."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -171,9 +169,7 @@ def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
 
 
 @pytest.fixture(scope="session")
-def gateway_v2(
-    foundry_v2: Foundry, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
+def gateway_v2(foundry_v2: Foundry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway in front of the real 2.x runtime, for the whole session."""
     log = tmp_path_factory.mktemp("gateway") / "v2.log"
     with run_gateway(log, FOUNDRY_URL=foundry_v2.url, MODEL="foundry-demo") as gateway:
@@ -182,9 +178,7 @@ def gateway_v2(
 
 
 @pytest.fixture(scope="session")
-def gateway_v1(
-    foundry_v1: Foundry, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
+def gateway_v1(foundry_v1: Foundry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway in front of the real 1.x runtime, for the whole session."""
     log = tmp_path_factory.mktemp("gateway") / "v1.log"
     with run_gateway(log, FOUNDRY_URL=foundry_v1.url, MODEL="foundry-demo") as gateway:
