@@ -20,8 +20,6 @@ UNKNOWN_CONTEXT = 4096
 # Role markers and separators of a chat template, per message.
 _MESSAGE_OVERHEAD = 8
 _LETTERS = re.compile(r"[A-Za-z]+")
-_SPACES = re.compile(r" +")
-_NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class ChatMessage(TypedDict):
@@ -54,12 +52,12 @@ def estimate_tokens(text: str) -> int:
     splits numbers into digits), anything outside ASCII one and a half; single spaces ride along
     with the word that follows.
     """
-    letters = sum(len(word) / 3 + 0.34 for word in _LETTERS.findall(text))
-    other = len(_NON_ASCII.findall(text))
-    spaces = sum(map(len, _SPACES.findall(text)))
-    letter_count = sum(map(len, _LETTERS.findall(text)))
-    signs = len(text) - letter_count - spaces - other
-    return math.ceil(letters + signs + other * 1.5)
+    words = _LETTERS.findall(text)
+    letters = sum(map(len, words))
+    spaces = text.count(" ")
+    foreign = len(text) - len(text.encode("ascii", "ignore"))
+    signs = len(text) - letters - spaces - foreign
+    return math.ceil(letters / 3 + len(words) / 3 + signs + foreign * 1.5)
 
 
 def answer_budget(context: int, max_tokens: int | None) -> int:
