@@ -7,6 +7,7 @@ python -m foundry_chat healthcheck    exit code 0 when the app serves its page a
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import urllib.error
@@ -31,6 +32,10 @@ def serve(settings: Settings) -> None:
     # Compressing every few tokens for a browser on the same machine costs more than it saves.
     os.environ.setdefault("UVICORN_WS_PER_MESSAGE_DEFLATE", "false")
     from chainlit.cli import cli  # noqa: PLC0415 - see above
+
+    # Chainlit logs everything at INFO: without this, two lines for every look at the models.
+    for noisy in ("httpx2", "httpx", "openai"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
     arguments = ["run", str(APP), "--headless"]
     if settings.development:

@@ -165,8 +165,10 @@ class Answerer:
     async def _moved(self, progress: Progress) -> bool:
         """Whether "Automatic" means another model by now, after the one asked has failed."""
         default = (await self._feed.refresh()).default
-        return default is not None and progress.model is not None and (
-            default.alias != progress.model.alias
+        return (
+            default is not None
+            and progress.model is not None
+            and (default.alias != progress.model.alias)
         )
 
     async def _stream(

@@ -110,8 +110,7 @@ class Application:
         await self._gateway.close()
 
     async def _answer(self, message: cl.Message) -> None:
-        before = conversation.last_answer()
-        if before is not None:
+        if before := conversation.take_last_answer():
             await before.show_download(None)
         question = Question(
             id=message.id,

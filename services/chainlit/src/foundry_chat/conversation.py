@@ -50,9 +50,10 @@ def outcome_of(session: WebsocketSession) -> Outcome | None:
     return _memory(session).get(_OUTCOME)
 
 
-def last_answer() -> Writer | None:
-    """Return the latest answer of the current chat."""
+def take_last_answer() -> Writer | None:
+    """Return the latest answer of the current chat, which a new one is about to follow."""
     outcome: Outcome | None = cl.user_session.get(_OUTCOME)
+    cl.user_session.set(_OUTCOME, None)
     return None if outcome is None else outcome.writer
 
 

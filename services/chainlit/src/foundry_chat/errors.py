@@ -1,21 +1,26 @@
 """What can go wrong between a person and the model, in words a person can act on.
 
-    ChatError             a code, a message and a remedy
-    ├── GatewayUnreachable    the gateway itself does not answer
-    ├── StreamInterrupted     the answer broke off midway
-    └── (plain ChatError)     what the gateway reported, in its own words
+ChatError             a code, a message and a remedy
+├── GatewayUnreachable    the gateway itself does not answer
+├── StreamInterrupted     the answer broke off midway
+└── (plain ChatError)     what the gateway reported, in its own words
 """
 
 from __future__ import annotations
 
+import re
+import socket
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import httpx2
 import openai
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Addresses in these texts are seen from the containers: shown as code, never as links.
+_ADDRESS = re.compile(r"(?<![`\w])https?://[^\s`)\"']*[^\s`)\"'.,;:]")
 CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
 
 
@@ -30,9 +35,8 @@ class ChatError(Exception):
 
     def as_markdown(self) -> str:
         """Return the text a person reads: what is wrong, then what to do."""
-        if not self.remedy:
-            return self.message
-        return f"**{self.message}**\n\n{self.remedy}"
+        message, remedy = (_ADDRESS.sub(r"`\g<0>`", text) for text in (self.message, self.remedy))
+        return f"**{message}**\n\n{remedy}".strip()
 
 
 class GatewayUnreachable(ChatError):  # noqa: N818 - named for the situation, like its code
@@ -85,9 +89,7 @@ def from_exception(error: Exception, gateway_url: str) -> ChatError:
             f"The gateway answered with HTTP {error.status_code} and nothing readable.",
             "Look at `docker compose logs gateway`, then try again.",
         )
-    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
-        return GatewayUnreachable(gateway_url, "it took too long")
-    if isinstance(error, openai.APIConnectionError | httpx2.ConnectError):
+    if isinstance(error, openai.APIConnectionError | httpx2.ConnectError | httpx2.TimeoutException):
         return GatewayUnreachable(gateway_url, _root_cause(error))
     if isinstance(error, httpx2.HTTPError | OSError):
         return StreamInterrupted()
@@ -99,12 +101,17 @@ def from_exception(error: Exception, gateway_url: str) -> ChatError:
 
 
 def _root_cause(error: BaseException) -> str:
-    """Return the innermost reason as a few words; transports wrap it several times."""
+    """Return the innermost reason in a few words; transports wrap it several times."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).lower()
-    if "name" in text or "getaddrinfo" in text or "domain" in text:
-        return "its name does not resolve"
-    if "refused" in text or "connect call failed" in text or "errno 111" in text:
-        return "connection refused"
-    return "no connection"
+    match error:
+        case socket.gaierror() | aiohttp.ClientConnectorDNSError():
+            return "its name does not resolve"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case TimeoutError() | httpx2.TimeoutException():
+            return "it took too long"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "the connection was closed"
+        case _:
+            return "no connection"

@@ -35,27 +35,32 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         Gauge(
-            "foundry_chat_open_chats", "Chats whose browser is connected or may still return.",
+            "foundry_chat_open_chats",
+            "Chats whose browser is connected or may still return.",
             registry=self.registry,
         ).set_function(open_chats)
         self.active = Gauge(
             "foundry_chat_active_answers", "Answers being written now.", registry=self.registry
         )
-        self.chats = Counter(
-            "foundry_chat_chats", "Chats started.", registry=self.registry
-        )
+        self.chats = Counter("foundry_chat_chats", "Chats started.", registry=self.registry)
         self.messages = Counter(
-            "foundry_chat_messages", "Questions asked, by how they ended.",
-            ["outcome"], registry=self.registry,
+            "foundry_chat_messages",
+            "Questions asked, by how they ended.",
+            ["outcome"],
+            registry=self.registry,
         )
         self.errors = Counter(
-            "foundry_chat_errors", "Errors shown to a person, by code.",
-            ["error_type"], registry=self.registry,
+            "foundry_chat_errors",
+            "Errors shown to a person, by code.",
+            ["error_type"],
+            registry=self.registry,
         )
         self.first_token = Histogram(
             "foundry_chat_time_to_first_token_seconds",
             "From a question's arrival to the first words sent to the browser.",
-            ["gen_ai_request_model"], buckets=(*_SECONDS, *_TAIL), registry=self.registry,
+            ["gen_ai_request_model"],
+            buckets=(*_SECONDS, *_TAIL),
+            registry=self.registry,
         )
         for outcome in ("answered", "stopped", "failed"):
             self.messages.labels(outcome)

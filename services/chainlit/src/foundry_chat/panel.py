@@ -49,21 +49,21 @@ def widgets(options: Options, snapshot: Snapshot) -> list[InputWidget]:
             label="Temperature",
             initial=_text(options.sampling.temperature),
             placeholder=_MODELS_OWN,
-            description="0 to 2. Low is matter-of-fact, high is imaginative.",
+            tooltip="0 to 2. Low is matter-of-fact, high is imaginative.",
         ),
         TextInput(
             id="top_p",
             label="Top-p",
             initial=_text(options.sampling.top_p),
             placeholder=_MODELS_OWN,
-            description="Above 0, up to 1. Lower keeps to the likeliest words.",
+            tooltip="Up to 1. Lower keeps to the likeliest words.",
         ),
         TextInput(
             id="max_tokens",
             label="Maximum tokens",
             initial=_text(options.sampling.max_tokens),
             placeholder="As many as fit",
-            description="The longest answer allowed. A token is about four letters.",
+            tooltip="The longest answer allowed. A token is about four letters.",
         ),
     ]
 
@@ -109,7 +109,7 @@ def read(values: Mapping[str, Any]) -> tuple[Options, list[str]]:
 def _choices(options: Options, snapshot: Snapshot) -> dict[str, str]:
     """Return label → value, as the select wants them."""
     default = snapshot.default
-    automatic = f"Automatic ({default.short_name})" if default else "Automatic"
+    automatic = f"Automatic: {default.short_name}" if default else "Automatic"
     choices = {automatic: AUTOMATIC}
     choices |= {model.label: model.alias for model in snapshot.models}
     if options.model not in choices.values():

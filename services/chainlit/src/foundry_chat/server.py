@@ -56,7 +56,8 @@ def install(feed: ModelFeed, metrics: Metrics) -> None:
     # reload in development mode installs again; the routes of before must go.
     routes = app.router.routes
     routes[:] = [
-        route for route in routes
+        route
+        for route in routes
         if not (type(route) is Route and getattr(route, "path", None) in _PATHS)
     ]
     routes.insert(0, Route("/metrics", exposition))

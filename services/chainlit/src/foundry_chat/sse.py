@@ -95,5 +95,7 @@ class Decoder:
                 events.append(Finished(str(reason)))
         if usage := chunk.get("usage"):
             events.append(
-                Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+                Usage(
+                    int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+                )
             )

@@ -46,9 +46,7 @@ def waiting(reason: str | None, model: str, seconds: float) -> str:
     return f"{text} … {seconds:.0f} s"
 
 
-def facts(
-    model: str, first_token: float | None, tokens: int, generating: float | None
-) -> str:
+def facts(model: str, first_token: float | None, tokens: int, generating: float | None) -> str:
     """Return the line under an answer: model, time to first token, tokens per second.
 
     Args:
@@ -59,7 +57,7 @@ def facts(
     """
     parts = [model]
     if first_token is not None:
-        parts.append(f"first token {first_token:.2f} s")
+        parts.append(f"first token {max(first_token, 0.01):.2f} s")
     # A rate over a handful of tokens says nothing.
     if generating and tokens >= 5:  # noqa: PLR2004
         parts.append(f"{(tokens - 1) / generating:,.0f} tokens/s")

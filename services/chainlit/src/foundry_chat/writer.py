@@ -67,16 +67,19 @@ class Writer:
     async def write(self, text: str) -> None:
         """Append to the answer."""
         first, self.text_sent = not self.text_sent, True
-        if first and self._shown:
-            await self._show_note()
         await self._catch_up()
         await self._message.stream_token(text)
         self._shown = True
+        if first:
+            # Replaces the status; and the page fetches the note's code now, not at the end, when
+            # it would push the facts below the fold.
+            await self._show_note()
 
     async def finish(self, *, facts: str = "", notes: list[str] | None = None) -> None:
         """End the answer with the facts about it."""
-        await self._settle()
+        # Before the message, whose arrival makes the page scroll to its end.
         await self._show_note(facts=facts, notes=notes or [])
+        await self._settle()
         self._deliver_later_if_away()
 
     async def fail(self, error: ChatError, *, facts: str = "") -> None:
@@ -95,9 +98,9 @@ class Writer:
             self._message.is_error = True
             note = {}
         self._message.actions = [retry]
-        await self._settle()
         if note or self._note.for_id:
             await self._show_note(facts=facts, **note)
+        await self._settle()
         self._deliver_later_if_away()
 
     async def show_download(self, line: str | None, percent: float | None = None) -> None:
