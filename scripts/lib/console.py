@@ -1,0 +1,76 @@
+"""How the scripts speak to a person: steps, results, and failures that say what to do."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class StepFailedError(Exception):
+    """A check or step failed.
+
+    Attributes:
+        problem: what was expected and what was found.
+        remedy: the command or action that mends it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+def step(text: str) -> None:
+    """Announce the step that starts now."""
+    print(f"\n==> {text}", flush=True)
+
+
+def note(text: str) -> None:
+    """Say something about the current step."""
+    print(f"    {text}", flush=True)
+
+
+def failure(error: StepFailedError) -> int:
+    """Print a failed step; returns the scripts' exit code for it."""
+    print(f"\nFailed: {error.problem}\nTo mend it: {error.remedy}", file=sys.stderr, flush=True)
+    return 1
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    remedy: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    quiet: bool = False,
+) -> None:
+    """Run a command whose failure ends the step.
+
+    Args:
+        command: program and arguments; never a shell string.
+        remedy: what to do when it fails.
+        cwd: working directory.
+        env: the whole environment, when it differs from this process's.
+        quiet: keep the output back and show its end only on failure.
+
+    Raises:
+        StepFailedError: the program is absent or its exit status is not 0.
+    """
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            check=False,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if quiet else None,
+            stderr=subprocess.STDOUT if quiet else None,
+        )
+    except FileNotFoundError as error:
+        raise StepFailedError(f"{words[0]} was not found.", remedy) from error
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout or "").splitlines()[-30:])
+        said = f"\n{tail}" if tail else ""
+        raise StepFailedError(f"`{' '.join(words)}` ended with {done.returncode}.{said}", remedy)

@@ -1,0 +1,128 @@
+"""Virtual environments from lock files, made once and remade when the lock changes."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lib.console import StepFailedError, note, run
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = "uv==0.13.9"
+"""The installer of the locks: the version that compiled them."""
+
+
+SERVICES = tuple(ROOT / "services" / name for name in ("gateway", "chainlit", "foundry-local"))
+"""The projects that the tests' environment holds, from their sources."""
+
+
+def test_environment() -> Path:
+    """The environment that holds every service and the tests' own tools; its interpreter."""
+    return ensure(ROOT / ".venv", ROOT / "tests" / "requirements.lock", editable=SERVICES)
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter inside a virtual environment, on any system."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def ensure(environment: Path, lock: Path, editable: Sequence[Path] = ()) -> Path:
+    """Make a virtual environment hold exactly what a lock file says.
+
+    Args:
+        environment: folder of the virtual environment; made when absent.
+        lock: requirements with hashes, as `uv pip compile --generate-hashes` writes them.
+        editable: projects of this repository to install beside, without their dependencies.
+
+    Returns:
+        The environment's interpreter.
+
+    Raises:
+        StepFailedError: a package could not be installed.
+    """
+    stamp = environment / "lock.sha256"
+    digest = hashlib.sha256(lock.read_bytes() + UV.encode() + repr(editable).encode()).hexdigest()
+    python = python_of(environment)
+    if python.exists() and stamp.exists() and stamp.read_text() == digest:
+        return python
+
+    note(f"installing {lock.relative_to(ROOT)} into {environment.name}")
+    if not python.exists():
+        _create(environment)
+    stamp.unlink(missing_ok=True)
+    uv = [python, "-m", "uv", "pip"]
+    remedy = "Check that this machine reaches its Python package index, then run this again."
+    run([python, "-m", "pip", "install", "--quiet", UV], remedy=remedy, quiet=True)
+    run(
+        [*uv, "install", "--quiet", "--python", python, "--require-hashes", "--no-deps"]
+        + ["--requirements", lock],
+        remedy=remedy,
+        quiet=True,
+        env=_uv_environment(),
+    )
+    if editable:
+        targets = [word for project in editable for word in ("--editable", str(project))]
+        run(
+            [*uv, "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation"]
+            + targets,
+            remedy=remedy,
+            quiet=True,
+            env=_uv_environment(),
+        )
+    stamp.write_text(digest)
+    return python
+
+
+def _uv_environment() -> dict[str, str]:
+    """This process's environment, with pip's index and certificates where uv looks for them."""
+    env = dict(os.environ)
+    index = _pip_setting("index-url")
+    if index and "UV_DEFAULT_INDEX" not in env:
+        env["UV_DEFAULT_INDEX"] = index
+    certificates = env.get("PIP_CERT") or env.get("REQUESTS_CA_BUNDLE")
+    if certificates and "SSL_CERT_FILE" not in env:
+        env["SSL_CERT_FILE"] = certificates
+    return env
+
+
+def _pip_setting(name: str) -> str:
+    """A value of pip's own configuration (`global.NAME`), or nothing."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", f"global.{name}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def _create(environment: Path) -> None:
+    """Make an empty virtual environment; Debian keeps `ensurepip` in a package of its own."""
+    shutil.rmtree(environment, ignore_errors=True)
+    make = [sys.executable, "-m", "venv", str(environment)]
+    if subprocess.run(make, check=False, capture_output=True).returncode == 0:
+        return
+    shutil.rmtree(environment, ignore_errors=True)
+    install_debian_packages(["python3-venv"])
+    run(make, remedy="Install Python's venv module, then run this again.", quiet=True)
+
+
+def install_debian_packages(packages: Sequence[str]) -> None:
+    """Install packages with apt where we may; elsewhere say what to install.
+
+    Raises:
+        StepFailedError: not root, not Debian, or apt failed.
+    """
+    remedy = f"Install these packages, then run this again: {' '.join(packages)}"
+    if shutil.which("apt-get") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        raise StepFailedError(f"Missing: {' '.join(packages)}.", remedy)
+    note(f"installing {' '.join(packages)}")
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
+    # A package list that is missing or old makes the first try fail, so that is when it is renewed.
+    if subprocess.run(install, check=False, capture_output=True, env=env).returncode != 0:
+        run(["apt-get", "update", "-qq"], remedy=remedy, quiet=True, env=env)
+        run(install, remedy=remedy, quiet=True, env=env)
