@@ -58,6 +58,7 @@ class ChatClient:
         self.toasts: list[dict[str, Any]] = []
         self.answers: list[Answer] = []
         self._origin = origin
+        self.ready = False
         self._sent_at = 0.0
         self._task_started = asyncio.Event()
         self._task_ended = asyncio.Event()
@@ -85,6 +86,14 @@ class ChatClient:
 
     async def connect(self) -> None:
         """Connect, or connect again to the same chat."""
+        try:
+            await self._connect()
+        except socketio.exceptions.ConnectionError:
+            await self._socket.eio.http.close()  # the library leaves it open
+            raise
+        await self._socket.emit("connection_successful")
+
+    async def _connect(self) -> None:
         await self._socket.connect(
             self.url,
             socketio_path="/ws/socket.io",
@@ -98,7 +107,6 @@ class ChatClient:
                 "threadId": "",
             },
         )
-        await self._socket.emit("connection_successful")
 
     async def disconnect(self) -> None:
         """Close the connection, as a closed tab does."""
@@ -145,7 +153,12 @@ class ChatClient:
     async def change_settings(self, **values: Any) -> None:
         """Confirm the settings panel with these values."""
         current = {widget["id"]: widget["initial"] for widget in self.settings}
+        self._task_started.clear()
+        self._task_ended.clear()
         await self._socket.emit("chat_settings_change", {**current, **values})
+        # Chainlit shows taking over settings as a task of its own.
+        async with asyncio.timeout(10):
+            await self._task_ended.wait()
 
     async def finish(self, answer: Answer, timeout: float = ANSWER_TIMEOUT) -> Answer:
         """Wait until the app says that it is done."""
@@ -244,10 +257,14 @@ class ChatClient:
         self.toasts.append(toast)
 
     def _on_task_start(self, _: Any) -> None:
-        if self.answers:
+        if self.ready or self.answers:
             self._task_started.set()
 
     def _on_task_end(self, _: Any) -> None:
+        # The first one after the settings ends the start of the chat, not an answer.
+        if self.settings and not self.ready:
+            self.ready = True
+            return
         if self._task_started.is_set():
             self._task_ended.set()
             if self.answers and self.answers[-1].finished is None:
