@@ -5,12 +5,14 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmark.report import Figure
 from support.chainlit_app import start_blocking_reference, start_chat_app
 from support.chat_client import Answer, ChatClient
 from support.foundry import DEMO_ALIAS, DEMO_VARIANT, start_foundry_v2
-from support.gateway import start_gateway
+from support.gateway import run_gateway
 
 CHATS = 30
 PROMPT = "Count from 1 to 200."
@@ -21,14 +23,11 @@ DONE_TARGET = 0.5
 
 def measure() -> list[Figure]:
     """Ask both apps the same, one after the other, twice; the better run of each counts."""
-    with start_foundry_v2() as foundry:
-        env = {
-            "FOUNDRY_URL": foundry.url,
-            "MODEL": DEMO_ALIAS,
-            "GATEWAY_MAX_CONCURRENCY": str(CHATS),
-        }
+    with TemporaryDirectory() as scratch, start_foundry_v2() as foundry:
+        gateway_log = Path(scratch) / "gateway.log"
+        env = {"MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": str(CHATS)}
         with (
-            start_gateway(env) as gateway,
+            run_gateway(gateway_log, FOUNDRY_URL=foundry.url, **env) as gateway,
             start_chat_app(gateway.url, env={"GATEWAY_API_KEY": gateway.key}) as ours,
             start_blocking_reference(foundry.url, DEMO_VARIANT) as reference,
         ):
