@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FAREWELL_SECONDS = 1.0
+CLIENT_CLOSED_REQUEST = 499
 _log = logging.getLogger(__name__)
 _NOT_FOUND = 404
 _METHOD_NOT_ALLOWED = 405
@@ -124,8 +125,8 @@ class Gateway:
             allow = error.headers.get("Allow")
         except GatewayError as error:
             refusal, allow = error, None
-        except OSError:  # the client's connection: nobody is left to tell
-            raise
+        except ConnectionError:
+            return web.Response(status=CLIENT_CLOSED_REQUEST)  # nobody is left to read it
         except Exception:  # noqa: BLE001 - logged, and the client gets the usual shape
             _log.exception("unexpected failure")
             refusal, allow = UpstreamError("The gateway failed.", "See its log.", status=500), None
