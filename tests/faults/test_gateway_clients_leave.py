@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from support.fake_foundry import FakeFoundry, hang, say_hello, stream_forever
-from support.gateway import Gateway, StartGateway
+from support.gateway import until
+
+if TYPE_CHECKING:
+    from support.gateway import Gateway, StartGateway
 
 CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}]}
 SOON = 0.2
@@ -30,7 +33,7 @@ class Client:
             % (gateway.key.encode(), len(body))
         ) + body
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         self.reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writer.write(self._request)
         return self
@@ -50,20 +53,13 @@ class Client:
         return time.monotonic()
 
 
-async def within(seconds: float, condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 async def test_leaving_in_mid_stream_closes_upstream(start_gateway: StartGateway) -> None:
     async with FakeFoundry(chat=stream_forever) as fake:
         gateway = start_gateway(fake.url)
         async with Client(gateway) as client:
             await client.read_until(b"more ")
             left = client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         assert fake.chats[0].gone_at is not None
         assert fake.chats[0].gone_at - left < SOON
 
@@ -75,9 +71,9 @@ async def test_leaving_before_the_first_token_closes_upstream(
     async with FakeFoundry(chat=hang) as fake:
         gateway = start_gateway(fake.url)
         async with Client(gateway, stream=stream) as client:
-            await within(5, lambda: fake.chats)
+            await until(lambda: fake.chats, 5)
             left = client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         assert fake.chats[0].gone_at is not None
         assert fake.chats[0].gone_at - left < SOON
 
@@ -148,7 +144,7 @@ async def test_a_clients_departure_is_counted_as_cancelled(start_gateway: StartG
         async with Client(gateway) as client:
             await client.read_until(b"more ")
             client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         name = "gen_ai_client_operation_duration_seconds_count"
         counted = await asyncio.to_thread(gateway.metric, name, error_type="cancelled")
         assert counted == 1

@@ -101,10 +101,10 @@ class Gateway:
         raise AssertionError(f"not within {timeout} s: {what}; last seen: {json.dumps(status)}")
 
     async def eventually(
-        self, condition: Callable[[Any], bool], what: str, timeout: float = 10.0
+        self, condition: Callable[[Any], bool], what: str, within: float = 10.0
     ) -> Any:
         """``wait_until`` for a test whose own event loop plays the upstream."""
-        return await asyncio.to_thread(self.wait_until, condition, what, timeout)
+        return await asyncio.to_thread(self.wait_until, condition, what, within)
 
 
 @contextlib.contextmanager
@@ -151,6 +151,13 @@ def _wait_for_health(gateway: Gateway) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError(f"the gateway did not come up:\n{gateway.log}")
+
+
+async def until(condition: Callable[[], object], within: float = 5.0) -> None:
+    """Wait until a condition holds for something that cannot say so itself."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - plain values, read as they are
+            await asyncio.sleep(0.002)
 
 
 StartGateway = Callable[..., Gateway]
