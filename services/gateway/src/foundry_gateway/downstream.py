@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Far below the size at which a transport's buffer makes its writer wait (64 KiB).
+_SMALL_BYTES = 16_384
 _STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -48,8 +50,10 @@ class Downstream:
             response = self._response = web.StreamResponse(headers=_STREAM_HEADERS)
             await response.prepare(self._request)
         transport = self._request.transport
-        if transport is None or not transport.get_write_buffer_size():
-            await response.write(data)
+        if transport is None or (
+            len(data) < _SMALL_BYTES and not transport.get_write_buffer_size()
+        ):
+            await response.write(data)  # cannot block: it fits the empty buffer
             return
         try:
             async with asyncio.timeout(self._patience):
