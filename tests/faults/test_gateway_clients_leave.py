@@ -8,15 +8,21 @@ import json
 import time
 from typing import TYPE_CHECKING, Self
 
+import psutil
 import pytest
 
 from support.fake_foundry import FakeFoundry, hang, say_hello, stream_forever
 from support.gateway import until
 
 if TYPE_CHECKING:
+    from support.foundry import Foundry
     from support.gateway import Gateway, StartGateway
 
 CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}]}
+ENDLESS = {
+    "model": "foundry-demo",
+    "messages": [{"role": "user", "content": "count from 1 to 200"}],
+}
 SOON = 0.2
 """Seconds within which the upstream request must be closed."""
 
@@ -24,8 +30,8 @@ SOON = 0.2
 class Client:
     """A chat over a bare connection, which can be dropped as a closed laptop would."""
 
-    def __init__(self, gateway: Gateway, *, stream: bool = True) -> None:
-        body = json.dumps({**CHAT, "stream": stream}).encode()
+    def __init__(self, gateway: Gateway, *, stream: bool = True, **more: object) -> None:
+        body = json.dumps({**CHAT, "stream": stream, **more}).encode()
         self._port = gateway.port
         self._request = (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -148,3 +154,25 @@ async def test_a_clients_departure_is_counted_as_cancelled(start_gateway: StartG
         name = "gen_ai_client_operation_duration_seconds_count"
         counted = await asyncio.to_thread(gateway.metric, name, error_type="cancelled")
         assert counted == 1
+
+
+async def test_the_real_runtime_stops_generating(
+    foundry_v2: Foundry, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway(foundry_v2.url, MODEL="foundry-demo")
+    runtime = psutil.Process(foundry_v2.pid)
+
+    def cpu_seconds() -> float:
+        times = runtime.cpu_times()
+        return float(times.user + times.system)
+
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(gateway, **ENDLESS)) for _ in range(8)]
+        for client in clients:
+            await client.read_until(b"data: ")
+        for client in clients:
+            client.leave()
+        await asyncio.sleep(SOON)
+        before = cpu_seconds()
+        await asyncio.sleep(1)
+        assert cpu_seconds() - before < 0.1, "eight answers of 450 tokens are being written on"

@@ -62,12 +62,18 @@ class Downstream:
             transport.abort()
             raise ConnectionAbortedError("the client has stopped reading") from None
 
-    async def wait(self, slow: Coroutine[object, object, T], describe: Callable[[], str]) -> T:
+    async def wait(
+        self,
+        slow: Coroutine[object, object, T],
+        describe: Callable[[], str],
+        discard: Callable[[T], None] | None = None,
+    ) -> T:
         """Await something slow, telling a streaming client in comments what it waits for.
 
         Args:
             slow: Cancelled when the client leaves.
             describe: What the comment says, asked at each interval. May raise to give up.
+            discard: Takes a result that came in the very moment in which the client left.
         """
         task = asyncio.create_task(slow)
         try:
@@ -75,9 +81,11 @@ class Downstream:
                 comment = " ".join(describe().split())
                 if self._stream:
                     await self.write(f": {comment}\n\n".encode())
-            return task.result()
-        finally:
-            task.cancel()
+        except BaseException:
+            if not task.cancel() and discard and not task.cancelled() and not task.exception():
+                discard(task.result())
+            raise
+        return task.result()
 
     async def fail(self, error: GatewayError) -> web.StreamResponse:
         """End with an error: as a status while that is possible, else as the last event."""

@@ -193,12 +193,11 @@ class Relay:
         body = await self._prompt.encode(variant)
         timeout = self._services.settings.first_token_timeout
         asking = exchange.ask(upstream, self._operation, self._prompt, body, timeout)
-        return await self._down.wait(asking, describe)
+        return await self._down.wait(asking, describe, discard=_discard)
 
     async def _forward(self, answer: Answer) -> web.StreamResponse:
         if answer.scanner is not None:
             return await self._forward_stream(answer, answer.scanner)
-        self._record.received(1)
         self._record.usage = read_usage(answer.first)
         return web.Response(body=answer.first, content_type="application/json")
 
@@ -231,6 +230,11 @@ class Relay:
         if not scanner.done and self._operation.ends_with_done:
             await write(DONE)
         return await self._down.finish()
+
+
+def _discard(found: Answer | Fault) -> None:
+    if isinstance(found, Answer):
+        found.response.close()
 
 
 def _is_stale(fault: Fault) -> bool:
