@@ -6,12 +6,12 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_model_directory import make
 
 from foundry_host.catalog_entry import catalog_entry
 from foundry_host.catalog_query import is_broad, matching, size_bytes, variant
 from foundry_host.catalog_server import CatalogServer
 from foundry_host.model_directory import read_model_directory
+from support.model_files import make_model_files as make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

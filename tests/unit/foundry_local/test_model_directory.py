@@ -7,20 +7,10 @@ import pytest
 
 from foundry_host.errors import ModelDirectoryError
 from foundry_host.model_directory import read_model_directory, scan_models_directory
+from support.model_files import make_model_files as make
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make(directory: Path, **model: Any) -> Path:
-    """A directory as the model builder writes it, without the weight of real files."""
-    directory.mkdir(parents=True)
-    decoder = {"filename": "model.onnx", "session_options": {"provider_options": []}}
-    config = {"model": {"context_length": 32768, "decoder": decoder, **model}, "search": {}}
-    (directory / "genai_config.json").write_text(json.dumps(config))
-    (directory / "model.onnx").write_bytes(b"onnx")
-    (directory / "tokenizer.json").write_text("{}")
-    return directory
 
 
 def test_alias_context_and_size_come_from_the_directory(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_model_directory import make
 
 from foundry_host.model_cache import place_models
 from foundry_host.model_directory import LocalModel, read_model_directory
+from support.model_files import make_model_files as make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
