@@ -77,11 +77,10 @@ def make_base_images() -> None:
         if answer("image", "inspect", "--format", label, image) == digest:
             continue
         note(f"building {image}")
+        labelled = ("--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments())
+        tagged = ("--quiet", "--tag", image, "--file", str(dockerfile))
         run(
-            [
-                *("docker", "build", "--quiet", "--tag", image, "--file", dockerfile),
-                *("--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments(), dockerfile.parent),
-            ],
+            ["docker", "build", *tagged, *labelled, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
             quiet=True,
         )
