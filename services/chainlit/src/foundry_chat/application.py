@@ -111,7 +111,7 @@ class Application:
 
     async def _answer(self, message: cl.Message) -> None:
         if before := conversation.take_last_answer():
-            await before.show_download(None)
+            await before.retire()
         question = Question(
             id=message.id,
             text=message.content,
