@@ -52,14 +52,14 @@ class Prompt:
 def estimate_tokens(text: str) -> int:
     """Return how many tokens ``text`` has at most, roughly.
 
-    Counted for the worst vocabulary in use, that of the built-in demo: two or three letters to a
-    token, digits and signs one each (Qwen splits numbers likewise), two for anything beyond ASCII.
+    Counted for the worst vocabulary in use, that of the built-in demo: two letters to a token,
+    digits and signs one each (Qwen splits numbers likewise), up to three for anything beyond ASCII.
     """
     words = _WORDS.findall(text)
     letters = sum(map(len, words))
     foreign = len(text) - len(text.encode("ascii", "ignore"))
     signs = len(text) - letters - foreign - text.count(" ") + len(_LONE_SPACES.findall(text))
-    return math.ceil(letters / 2.5 + len(words) * 0.3 + signs + foreign * 2)
+    return math.ceil(letters / 2 + len(words) * 0.4 + signs + foreign * 2.5)
 
 
 class TokenScale:
