@@ -1,13 +1,23 @@
 """The part of ``foundry-local-sdk`` that this package uses, and how it is started."""
 
+# ruff: noqa: D102 - what each member does is documented in the SDK
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import os
 from importlib.metadata import version
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from foundry_host.settings import Settings
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from foundry_host.settings import Settings
+
+#: ``disable_nonessential_telemetry`` alone still uploads a description of the machine, and ONNX
+#: Runtime and its GenAI library have telemetry of their own; each leaves a database and a device
+#: id in the user's cache. ``TF_BUILD`` is the one thing that stops the first (it says that this is
+#: an automated build, for which the runtime uploads nothing), the other variable the rest.
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "TF_BUILD": "True"}
 
 #: The runtime's application name: also a part of its default paths, which are all overridden.
 APP_NAME = "foundry-chat"
@@ -28,6 +38,7 @@ class Model(Protocol):
     def context_length(self) -> int | None: ...
     @property
     def variants(self) -> list[Model]: ...
+    def select_variant(self, variant: Model) -> None: ...
     def get_int_property(self, key: str, default: int = 0) -> int: ...
     def download(
         self,
@@ -43,6 +54,7 @@ class Catalog(Protocol):
     def list_models(self) -> list[Model]: ...
     def get_model(self, model_alias: str) -> Model | None: ...
     def get_model_variant(self, model_id: str) -> Model | None: ...
+    def get_cached_models(self) -> list[Model]: ...
     def get_loaded_models(self) -> list[Model]: ...
 
 
@@ -93,7 +105,9 @@ def start_runtime(settings: Settings, catalog_urls: list[str]) -> Runtime:
     Raises:
         FoundryLocalException: The native library refused the configuration.
     """
-    # Imported late: it loads 60 MB of native libraries, which ``healthcheck`` does not need.
+    os.environ.update(NO_TELEMETRY)
+    # Imported late: the native libraries read the environment as they are loaded, and
+    # ``healthcheck`` does without them.
     from foundry_local_sdk import Configuration, FoundryLocalManager  # noqa: PLC0415
     from foundry_local_sdk.logging_helper import LogLevel  # noqa: PLC0415
 
@@ -106,7 +120,8 @@ def start_runtime(settings: Settings, catalog_urls: list[str]) -> Runtime:
             log_level=LogLevel(settings.log_level),
             web=Configuration.WebService(urls=";".join(a.url for a in settings.addresses)),
             catalog_urls=[(url, None) for url in catalog_urls],
+            catalog_region=settings.catalog_region,
             disable_nonessential_telemetry=True,
         )
     )
-    return cast(Runtime, manager)
+    return cast("Runtime", manager)
