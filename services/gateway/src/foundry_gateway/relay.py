@@ -108,8 +108,9 @@ class Relay:
         """
         mended = fitted = False
         while True:
-            upstream, target, variant = await self._resolve()
+            upstream = await self._services.fleet.pick()
             try:
+                target, variant = await self._resolve(upstream)
                 found = await self._ask(upstream, variant)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
@@ -136,33 +137,29 @@ class Relay:
             else:
                 raise _translate(upstream, target, found)
 
-    async def _resolve(self) -> tuple[Upstream, Target, str]:
-        """Return the upstream to ask, what is wanted of it, and the loaded variant to ask for."""
+    async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
+        """Return what is wanted of an upstream, and the loaded variant to ask for."""
+        settings = self._services.settings
+        wanted = self._prompt.model or default_alias(upstream, settings)
         try:
-            return await self._load()
+            return await self._load(upstream, wanted)
         except (ModelNotFoundError, ModelNotCachedError):
             # The configured model turned out to be missing: the demo model may stand in now.
-            active = self._services.fleet.active
-            if self._prompt.model is not None or active is None:
+            stand_in = default_alias(upstream, settings)
+            if self._prompt.model is not None or stand_in == wanted:
                 raise
-            stand_in = default_alias(active, self._services.settings)
-            if active.inventory.find(stand_in).variant is None:
-                raise
-            return await self._load()
+            return await self._load(upstream, stand_in)
 
-    async def _load(self) -> tuple[Upstream, Target, str]:
-        services = self._services
-        upstream = await services.fleet.pick()
-        wanted = self._prompt.model or default_alias(upstream, services.settings)
+    async def _load(self, upstream: Upstream, wanted: str) -> tuple[Target, str]:
         target = upstream.inventory.find(wanted)
         if target.loaded and target.variant:
             variant = target.variant
         else:
             variant = await self._down.wait(
-                services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
+                self._services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
             )
         self._record.model = target.alias
-        return upstream, target, variant
+        return target, variant
 
     async def _ask(self, upstream: Upstream, variant: str) -> Answer | Fault:
         def describe() -> str:
