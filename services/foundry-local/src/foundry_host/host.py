@@ -15,6 +15,7 @@ from foundry_host.catalog_server import CatalogServer
 from foundry_host.companion import Companion
 from foundry_host.errors import HostError, ModelDirectoryError, plain
 from foundry_host.fetcher import Fetcher
+from foundry_host.follower import Follower
 from foundry_host.model_cache import place_models
 from foundry_host.model_directory import (
     LocalModel,
@@ -39,6 +40,8 @@ UNREACHABLE_MESSAGE = (
 
 #: ``docker stop`` kills after 10 s.
 _STOP_SECONDS = 8.0
+#: After its own ``/shutdown`` the runtime (2.2.1) has nothing left to do and closing it hangs.
+_STOP_SECONDS_WHEN_SHUT_DOWN = 1.0
 
 log = logging.getLogger("foundry_host")
 
@@ -53,8 +56,9 @@ class Host:
         self.board = Board()
         self._start = start
         self._stop = threading.Event()
-        self._runtime: Runtime | None = None
+        self._follower: Follower | None = None
         self._fetcher: Fetcher | None = None
+        self._stop_seconds = _STOP_SECONDS
 
     def stop(self) -> None:
         """Ask ``run`` to return; safe in a signal handler."""
@@ -99,6 +103,7 @@ class Host:
             while not self._stop.wait(1):
                 if runtime.is_shutdown_requested():
                     log.info("asked to shut down through the web service")
+                    self._stop_seconds = _STOP_SECONDS_WHEN_SHUT_DOWN
                     self._stop.set()
             log.info("stopping")
             self._fetcher.wake()
@@ -174,7 +179,7 @@ class Host:
             if "libatomic" in str(error):
                 remedy = "Install that library; on Debian and Ubuntu: apt-get install libatomic1."
             raise HostError(f"Foundry Local did not start: {plain(error)}.", remedy) from error
-        self._runtime = runtime
+        self._follower = Follower(runtime, self.board)
         return runtime
 
     def _load_demo(self, runtime: Runtime) -> None:
@@ -189,19 +194,14 @@ class Host:
 
     def _close_runtime(self, runtime: Runtime) -> None:
         """Close the runtime, in bounded time even in the middle of a load."""
-        self._runtime = None
-        timer = threading.Timer(_STOP_SECONDS, os._exit, (0,))
+        self._follower = None
+        timer = threading.Timer(self._stop_seconds, os._exit, (0,))
         timer.daemon = True
         timer.start()
         runtime.close()
         timer.cancel()
 
     def _status(self) -> dict[str, Any]:
-        runtime = self._runtime
-        if runtime is not None:
-            cached = [
-                ModelStatus(model.alias, model.id, context_length=model.context_length)
-                for model in runtime.catalog.get_cached_models()
-            ]
-            self.board.follow(cached, {model.id for model in runtime.catalog.get_loaded_models()})
+        if self._follower:
+            self._follower.refresh()
         return self.board.as_json()
