@@ -33,9 +33,9 @@ DEMO_DIR = Path(__file__).parent / "demo_model"
 
 UNREACHABLE = "public_catalog_unreachable"
 UNREACHABLE_MESSAGE = (
-    "Microsoft's public model catalog cannot be reached. The models on this machine work as they "
-    "are; to download others, connect this machine to the internet, or put an ONNX Runtime GenAI "
-    "model into the models directory."
+    "Microsoft's public model catalog cannot be reached ({cause}). The models on this machine "
+    "work as they are; to download others, connect this machine to the internet, or put an ONNX "
+    "Runtime GenAI model into the models directory."
 )
 
 #: ``docker stop`` kills after 10 s.
@@ -161,10 +161,12 @@ class Host:
             if public.reachable:
                 if self.board.withdraw(UNREACHABLE):
                     log.info("the public model catalog can be reached again")
-            elif self.board.notice(UNREACHABLE, UNREACHABLE_MESSAGE):
-                log.warning("%s", UNREACHABLE_MESSAGE)
-            if self._fetcher and public.reachable:
-                self._fetcher.wake()
+                if self._fetcher:
+                    self._fetcher.wake()
+                return
+            message = UNREACHABLE_MESSAGE.format(cause=public.cause)
+            if self.board.notice(UNREACHABLE, message):
+                log.warning("%s", message)
 
         public = PublicCatalog(self.settings.public_catalog, store, changed)
         stack.callback(public.close)
