@@ -1,3 +1,9 @@
 """Fixtures that every layer shares; each lives beside the thing it starts, in ``support``."""
 
-pytest_plugins: list[str] = ["support.foundry", "support.chat_stack", "support.browser"]
+pytest_plugins: list[str] = [
+    "support.foundry",
+    "support.gateway",
+    "support.chat_stack",
+    "support.browser",
+    "support.stack",
+]
