@@ -67,15 +67,18 @@ def test_a_description_has_bytes_rate_and_time_left() -> None:
     assert describe(progress) == "37 %, 317.0 MB of 862.0 MB, 12.3 MB/s, 44 s left"
 
 
-def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
+def test_a_log_gets_a_line_now_and_then_and_one_at_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
     clock, stream = Clock(), io.StringIO()
     display, meter = Display("qwen2.5-0.5b", stream, clock), Meter(1000, clock)
     for second in range(26):
         clock.now = second
         display.show(meter.update(second * 4))
     display.finish()
-    lines = stream.getvalue().splitlines()
-    assert [line.partition(",")[0] for line in lines] == [
+    assert stream.getvalue() == ""
+    assert [message.partition(",")[0] for message in caplog.messages] == [
         "qwen2.5-0.5b: 0 %",
         "qwen2.5-0.5b: 40 %",
         "qwen2.5-0.5b: 80 %",

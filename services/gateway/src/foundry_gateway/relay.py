@@ -73,29 +73,48 @@ class Relay:
             request, stream=prompt.stream, keepalive_interval=services.settings.keepalive_interval
         )
         self._record = Record(services.metrics, operation.name, request.headers)
+        self._task: asyncio.Task[object] | None = None
+        self._interruption: GatewayError | None = None
 
     @property
     def error(self) -> GatewayError | None:
         """What the client was told, if it was an error."""
         return self._record.error
 
+    def interrupt(self, error: GatewayError) -> None:
+        """End the request now, telling the client why."""
+        if self._task is not None and self._interruption is None:
+            self._interruption = error
+            self._task.cancel()
+
     async def run(self) -> web.StreamResponse:
         """Answer the client, whatever happens."""
+        self._task = asyncio.current_task()
         try:
-            async with self._services.admission.slot(self._wait_in_queue):
-                answer = await self._obtain()
-                try:
-                    return await self._forward(answer)
-                finally:
-                    answer.response.close()
+            return await self._run()
         except GatewayError as error:
             self._record.error = error
-            return await self._down.fail(error)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
+            if self._interruption is None or self._task is None:
+                self._record.cancelled = True
+                raise
+            self._task.uncancel()
+            self._record.error = self._interruption
+        except ConnectionError:
             self._record.cancelled = True
             raise
         finally:
+            self._task = None
             self._record.close()
+        return await self._down.fail(self._record.error)
+
+    async def _run(self) -> web.StreamResponse:
+        async with self._services.admission.slot(self._wait_in_queue):
+            answer = await self._obtain()
+            try:
+                return await self._forward(answer)
+            finally:
+                answer.response.close()
 
     async def _wait_in_queue(self, ticket: Ticket) -> None:
         await self._down.wait(ticket.wait(), lambda: f"queued {ticket.position}")
