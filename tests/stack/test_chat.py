@@ -13,7 +13,7 @@ async def test_the_chat_app_answers_question_after_question(stack: RunningStack)
     for answer in answers:
         assert not answer.is_error
         assert len(answer.text.split()) > 3
-        assert "tokens/s" in answer.note["facts"]
+        assert "first token" in answer.note["facts"]
     assert answers[0].text != answers[1].text
 
 
