@@ -5,4 +5,5 @@ pytest_plugins: list[str] = [
     "support.gateway",
     "support.chat_stack",
     "support.browser",
+    "support.stack",
 ]

@@ -69,15 +69,18 @@ def make_base_images() -> None:
     if not has_image(DEBIAN):
         make_debian()
     for image, dockerfile in BUILT.items():
-        content = dockerfile.read_bytes() + answer("image", "inspect", "-f", "{{.Id}}", DEBIAN).encode()
+        content = (
+            dockerfile.read_bytes() + answer("image", "inspect", "-f", "{{.Id}}", DEBIAN).encode()
+        )
         digest = hashlib.sha256(content).hexdigest()
         label = f'{{{{index .Config.Labels "{SOURCE_LABEL}"}}}}'
         if answer("image", "inspect", "--format", label, image) == digest:
             continue
         note(f"building {image}")
+        labelled = ("--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments())
+        tagged = ("--quiet", "--tag", image, "--file", str(dockerfile))
         run(
-            ["docker", "build", "--quiet", "--tag", image, "--file", dockerfile]
-            + ["--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments(), dockerfile.parent],
+            ["docker", "build", *tagged, *labelled, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
             quiet=True,
         )
@@ -104,7 +107,7 @@ def make_debian() -> None:
         )
     debian.require_debootstrap()
     note("making a Debian 13 base image with debootstrap; this takes about a minute")
-    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
         keyring = f"--keyring={debian.KEYRING}"
         make = ["debootstrap", "--variant=minbase", keyring, "trixie", folder, debian.mirror()]
         run(
@@ -152,7 +155,7 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
 
 
 def pip_configuration() -> str:
-    """This machine's package index, as a pip configuration for builds; nothing for the usual one."""
+    """This machine's package index as a pip configuration for builds; empty if it is the usual."""
     asked = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
     )

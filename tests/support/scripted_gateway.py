@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 TOKEN_INTERVAL = 0.005
 
@@ -53,6 +55,8 @@ class ScriptedGateway:
         self.requests: list[dict[str, Any]] = []
         self.models = [model("scripted", default=True)]
         self.healed = False
+        # How many of the next requests to refuse, whatever they ask.
+        self.refusals = 0
         self.closed = asyncio.Event()
         self.url = ""
 
@@ -61,6 +65,7 @@ class ScriptedGateway:
         self.requests.clear()
         self.models = [model("scripted", default=True)]
         self.healed = False
+        self.refusals = 0
         self.closed.clear()
 
     @asynccontextmanager
@@ -81,6 +86,9 @@ class ScriptedGateway:
         self.requests.append({"body": body, "headers": request.headers.copy()})
         question = body["messages"][-1]["content"]
         command, _, detail = question.partition(" ")
+        if self.refusals:
+            self.refusals -= 1
+            return _error(503, "foundry_unreachable", "Foundry Local sleeps.", "Wake it.")
         if command == "refuse" and not self.healed:
             return _error(503, detail, "Foundry Local sleeps.", "Wake it at http://host:51211.")
         if command == "long" and len(body["messages"]) > 4:

@@ -5,9 +5,10 @@ import re
 
 import pytest
 import socketio
+
 from support.chainlit_app import ChatApp
 from support.chat_client import ChatClient
-from support.scripted_gateway import ScriptedGateway, model
+from support.scripted_gateway import model
 
 
 def roles(request):
@@ -35,7 +36,7 @@ async def test_second_question_carries_the_first_and_its_answer(chat, gateway):
 
 async def test_tokens_that_come_together_are_sent_together(chat):
     events = []
-    chat._socket.on("stream_token", lambda token: events.append(token))
+    chat._socket.on("stream_token", events.append)
     answer = await chat.ask("count")
     assert answer.text.endswith(" 299")
     assert len(events) < 30
@@ -59,7 +60,7 @@ async def test_stop_keeps_what_was_written_and_closes_the_request(chat, gateway)
     await asyncio.sleep(0.3)
     assert answer.text == kept
     assert "1 2 3 4 5" in kept
-    assert "Stopped." in answer.note["facts"] or answer.note["notes"] == ["Stopped."]
+    assert answer.note["notes"] == ["Stopped."]
     assert "Task manually stopped." not in chat.shown()
 
 
@@ -105,14 +106,20 @@ async def test_try_again_replaces_the_error_with_the_answer(chat, gateway):
 
 
 async def test_stop_works_on_a_retried_question(chat, gateway):
-    failed = await chat.ask("break")
-    gateway.healed = True
-    # Edited to run on, then retried: the retry runs in a task of its own.
-    answer = await chat.edit(failed.question_id, "endless")
+    gateway.refusals = 1
+    failed = await chat.ask("endless")
+    answer = await chat.press(failed.actions[0])
     await chat.until(lambda: " 5" in answer.text)
     await chat.stop()
     await chat.finish(answer)
     await asyncio.wait_for(gateway.closed.wait(), 2)
+    assert answer.note["notes"] == ["Stopped."]
+
+
+async def test_only_the_latest_failure_can_be_tried_again(chat):
+    failed = await chat.ask("refuse foundry_unreachable")
+    await chat.ask("hello")
+    assert failed.actions == []
 
 
 async def test_answer_that_breaks_off_keeps_its_words_and_says_why(chat):
@@ -170,17 +177,13 @@ async def test_setting_that_cannot_be_used_is_named(chat, gateway):
 
 
 async def test_list_of_models_follows_the_gateway(chat, gateway):
-    assert [item["label"] for item in chat.widget("model")["items"]] == [
-        "Automatic: scripted",
-        "scripted · loaded",
-    ]
     gateway.models = [
         model("phi-4-mini", default=True, state="available"),
         model("foundry-demo", demo=True, display_name="Foundry demo (built-in demo)"),
         model("qwen2.5-7b", state="missing"),
     ]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 4)
-    assert [item["label"] for item in chat.widget("model")["items"]] == [
+    await chat.until(lambda: len(chat.choices("model")) == 4)
+    assert chat.choices("model") == [
         "Automatic: phi-4-mini",
         "phi-4-mini · loads on first use",
         "Foundry demo (built-in demo) · loaded",
@@ -194,7 +197,7 @@ async def test_chosen_model_stays_when_the_list_changes(chat, gateway):
     await chat.change_settings(model="scripted")
     await chat.ask("hello")
     gateway.models = [model("phi-4-mini", default=True), model("scripted")]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 3)
+    await chat.until(lambda: len(chat.choices("model")) == 3)
     assert chat.widget("model")["initial"] == "scripted"
     await chat.ask("hello")
     assert gateway.requests[-1]["body"]["model"] == "scripted"
@@ -208,7 +211,7 @@ async def test_download_of_the_real_model_is_shown_under_the_demos_answer(chat, 
         return model("qwen2.5-0.5b", state="missing", download=progress)
 
     gateway.models = [demo, downloading(43.2)]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 3)
+    await chat.until(lambda: len(chat.choices("model")) == 3)
     answer = await chat.ask("hello")
     await chat.until(lambda: "download" in answer.note)
     assert answer.note["facts"].startswith("foundry-demo (built-in demo) · ")
