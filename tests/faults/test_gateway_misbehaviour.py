@@ -182,10 +182,9 @@ async def test_the_runtimes_own_error_midway_is_told_in_our_shape(
     async def fail(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
-        await exchange.chunk(
-            b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n'
-        )
-        await exchange.end_stream()
+        for byte in b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n':
+            await exchange.chunk(bytes([byte]))
+        await asyncio.sleep(3600)
 
     async with FakeFoundry(chat=fail) as fake:
         gateway = start_gateway(fake.url, **IMPATIENT)

@@ -126,8 +126,14 @@ def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
     }
     url = f"http://127.0.0.1:{port}"
     with log_path.open("ab") as log:
+        # A session of its own gives it a share of the processors of its own, as a container does;
+        # in its parent's it would be one thread among the dozens of Foundry Local's.
         process = subprocess.Popen(
-            [sys.executable, "-m", "foundry_gateway"], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "foundry_gateway"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     gateway = Gateway(url, environment["GATEWAY_API_KEY"], process, log_path)
     try:

@@ -9,7 +9,7 @@ from foundry_gateway.errors import OverloadedError
 
 
 async def wait(ticket: Ticket) -> None:
-    await ticket.wait()
+    await ticket.ready
 
 
 async def hold(admission: Admission, until: asyncio.Event, served: list[int], who: int) -> None:
@@ -113,7 +113,7 @@ async def test_a_ticket_knows_its_position() -> None:
 
     async def note(ticket: Ticket) -> None:
         seen.append(ticket.position)
-        await ticket.wait()
+        await ticket.ready
 
     async def queue() -> None:
         async with admission.slot(note):
