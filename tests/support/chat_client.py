@@ -125,6 +125,12 @@ class ChatClient:
         """Close the connection, as a closed tab does."""
         await self._socket.disconnect()
 
+    async def leave(self) -> None:
+        """Press New Chat, which gives this one up."""
+        await self._socket.emit("clear_session")
+        await asyncio.sleep(0.1)
+        await self.disconnect()
+
     async def ask(self, text: str, within: float = ANSWER_TIMEOUT) -> Answer:
         """Send a question and wait for the end of its answer."""
         answer = await self.send(text)
