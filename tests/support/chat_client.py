@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
-import socketio
+import socketio  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
