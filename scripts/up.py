@@ -37,6 +37,7 @@ from lib.settings import Settings
 OLDEST_PYTHON = (3, 11)
 NEEDED_DISK_BYTES = 6 * 1024**3
 NEEDED_MEMORY_BYTES = 3 * 1024**3
+PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILES = "compose.yaml:compose.offline.yaml"
 
 
@@ -56,6 +57,14 @@ ADDRESSES = (
     Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1"),
     Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
 )
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Which Foundry Local answers: ours in a container, and whether any is expected to."""
+
+    embedded: bool
+    expected: bool
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -89,12 +98,12 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     describe(engine)
 
     step("Foundry Local")
-    embedded, choices = choose_runtime(options, settings)
+    runtime, choices = choose_runtime(options, settings)
 
     step("Images")
     choices |= choose_images(options, settings)
     stack = Stack(choices)
-    if not embedded:
+    if not runtime.embedded:
         retire_embedded(stack)
     if settings.remember(choices):
         note(f"wrote these choices into {settings.path.name}")
@@ -105,7 +114,9 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
 
     step(f"Asking the model: {QUESTION}")
     gateway = Gateway(address(settings, ADDRESSES[1]), api_key(stack))
-    problem = ask(gateway, options.timeout)
+    problem = ask(
+        gateway, options.timeout if runtime.expected else PATIENCE_WITHOUT_RUNTIME_SECONDS
+    )
 
     step("Ready" if problem is None else "Running, but no model answers yet")
     print_addresses(stack, settings)
@@ -201,8 +212,10 @@ def describe(engine: docker.Engine) -> None:
         )
 
 
-def choose_runtime(options: argparse.Namespace, settings: Settings) -> tuple[bool, dict[str, str]]:
-    """Decide which Foundry Local answers; returns whether ours is one of them, and the settings."""
+def choose_runtime(
+    options: argparse.Namespace, settings: Settings
+) -> tuple[Runtime, dict[str, str]]:
+    """Decide which Foundry Local answers; returns it and the settings for it."""
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
     if own_url:
@@ -228,7 +241,8 @@ def choose_runtime(options: argparse.Namespace, settings: Settings) -> tuple[boo
     if "embedded" in profiles:
         note("starting Foundry Local in a container (profile `embedded`)")
     choices["COMPOSE_PROFILES"] = ",".join(profiles)
-    return "embedded" in profiles, {name: value for name, value in choices.items() if value}
+    runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
+    return runtime, {name: value for name, value in choices.items() if value}
 
 
 def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:
