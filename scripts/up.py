@@ -174,7 +174,8 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    ours = docker.answer("ps", "--filter", "label=com.docker.compose.service=edge")
+    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
+    ours = docker.answer("ps", "--filter", f"label=com.docker.compose.project={project}")
     host = settings.get("BIND_ADDRESS", "127.0.0.1")
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
@@ -222,8 +223,7 @@ def choose_runtime(
         found = any(foundry.answers_at(url.strip()) for url in own_url.split(","))
         note(f"FOUNDRY_URL is {own_url}: {'it answers' if found else 'nothing answers there now'}")
     else:
-        desktop = "Docker Desktop" in docker.answer("info", "--format", "{{.OperatingSystem}}")
-        finding = foundry.find(desktop=desktop)
+        finding = foundry.find(in_virtual_machine=docker.runs_in_virtual_machine())
         found = finding.reachable
         if found:
             note(f"found it: {finding.how}")
@@ -281,12 +281,23 @@ def retire_embedded(stack: Stack) -> None:
 
 
 def start(stack: Stack, seconds: float) -> None:
-    """Start the services and wait until they are healthy."""
-    stack.compose(
-        *("up", "--detach", "--no-build", "--remove-orphans"),
-        remedy="Mend what is said above, and run this again.",
-        quiet=True,
-    )
+    """Start the services and wait until they are healthy.
+
+    Raises:
+        StepFailedError: one did not; with what it said last.
+    """
+    try:
+        stack.compose(
+            *("up", "--detach", "--no-build", "--remove-orphans"),
+            remedy="Mend what it says, and run this again.",
+            quiet=True,
+        )
+    except StepFailedError as error:
+        for container in stack.containers():
+            if container.has_failed:
+                problem = f"The service {container.service} {container.word}."
+                raise stack.failure(container.service, problem) from error
+        raise
     stack.wait(seconds)
 
 
