@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lib.runtime import choose_runtime
 from lib.settings import Settings
 
