@@ -72,7 +72,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     describe(engine)
 
     step("Foundry Local")
-    runtime, choices = choose_runtime(options.embedded, settings)
+    runtime, choices = choose_runtime(settings, wish=options.embedded)
 
     step("Images")
     choices |= choose_images(options, settings)

@@ -15,7 +15,7 @@ class Runtime:
     expected: bool
 
 
-def choose_runtime(wish: bool | None, settings: Settings) -> tuple[Runtime, dict[str, str]]:
+def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, dict[str, str]]:
     """Decide which Foundry Local answers; returns it and the settings for it."""
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")

@@ -41,7 +41,7 @@ def stopped() -> Iterator[str]:
 
 def test_one_that_answers_is_used(running: str, tmp_path: Path):
     settings = Settings({"FOUNDRY_URL": running}, tmp_path / ".env")
-    runtime, choices = choose_runtime(None, settings)
+    runtime, choices = choose_runtime(settings, wish=None)
     assert (runtime.embedded, runtime.expected) == (False, True)
     assert choices == {}
 
@@ -50,7 +50,7 @@ def test_one_that_is_silent_is_stood_in_for(
     stopped: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     settings = Settings({"FOUNDRY_URL": stopped}, tmp_path / ".env")
-    runtime, choices = choose_runtime(None, settings)
+    runtime, choices = choose_runtime(settings, wish=None)
     assert (runtime.embedded, runtime.expected) == (True, True)
     assert choices == {"COMPOSE_PROFILES": "embedded"}
     assert "profile `embedded`" in capsys.readouterr().out
@@ -58,19 +58,19 @@ def test_one_that_is_silent_is_stood_in_for(
 
 def test_any_of_several_is_enough(running: str, stopped: str, tmp_path: Path):
     settings = Settings({"FOUNDRY_URL": f"{stopped}, {running}"}, tmp_path / ".env")
-    assert not choose_runtime(None, settings)[0].embedded
+    assert not choose_runtime(settings, wish=None)[0].embedded
 
 
 def test_the_users_wish_decides(running: str, stopped: str, tmp_path: Path):
     answering = Settings({"FOUNDRY_URL": running}, tmp_path / ".env")
     silent = Settings({"FOUNDRY_URL": stopped}, tmp_path / ".env")
-    assert choose_runtime(wish=True, settings=answering)[0].embedded
-    runtime, choices = choose_runtime(wish=False, settings=silent)
+    assert choose_runtime(answering, wish=True)[0].embedded
+    runtime, choices = choose_runtime(silent, wish=False)
     assert (runtime.embedded, runtime.expected) == (False, False)
     assert choices == {}
 
 
 def test_profiles_of_the_users_own_are_kept(stopped: str, tmp_path: Path):
     own = {"FOUNDRY_URL": stopped, "COMPOSE_PROFILES": "more"}
-    _, choices = choose_runtime(None, Settings(own, tmp_path / ".env"))
+    _, choices = choose_runtime(Settings(own, tmp_path / ".env"), wish=None)
     assert choices == {"COMPOSE_PROFILES": "more,embedded"}
