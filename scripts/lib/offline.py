@@ -108,8 +108,11 @@ def make_debian() -> None:
     debian.require_debootstrap()
     note("making a Debian 13 base image with debootstrap; this takes about a minute")
     with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)  # this becomes the image's /, for every user of it
         keyring = f"--keyring={debian.KEYRING}"
-        make = ["debootstrap", "--variant=minbase", keyring, "trixie", folder, debian.mirror()]
+        make = ["debootstrap", "--variant=minbase", keyring, "trixie", folder]
+        address = debian.mirror()  # without one, debootstrap knows its own
+        make += [address] if address else []
         run(
             make,
             remedy="Check that this machine reaches its Debian mirror, then run this again.",

@@ -109,8 +109,8 @@ class Gateway:
 
 @contextlib.contextmanager
 def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
-    """Run a gateway on a free port with the given environment and a key of its own."""
-    port = free_port_pair()
+    """Run a gateway with this environment; the port is free and the key new unless it says so."""
+    port = int(env.get("GATEWAY_PORT", 0)) or free_port_pair()
     key = secrets.token_urlsafe(24)
     inherited = {
         name: value
