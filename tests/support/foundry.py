@@ -135,7 +135,13 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``command`` with its output in ``log``; whatever happens, it is gone afterwards."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a CPU share of its own, as a container or a service has
+        )
         try:
             yield process
         finally:
