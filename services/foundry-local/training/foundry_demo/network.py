@@ -38,6 +38,7 @@ class Norm(nn.Module):
         self.eps = shape.eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return *x* normalised."""
         return F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
 
 
@@ -59,6 +60,7 @@ class Layer(nn.Module):
         self.down_proj = nn.Linear(shape.inner, shape.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Return the states after this layer."""
         batch, length, _ = x.shape
         shape = self.shape
         h = self.input_layernorm(x)
@@ -94,7 +96,9 @@ class Network(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         for name, weight in self.named_parameters():
             if weight.dim() > 1:
-                scale = 0.02 / (2 * shape.layers) ** 0.5 if "o_proj" in name or "down" in name else 0.02
+                scale = (
+                    0.02 / (2 * shape.layers) ** 0.5 if "o_proj" in name or "down" in name else 0.02
+                )
                 nn.init.normal_(weight, std=max(scale, 0.01) if "embed" not in name else 0.05)
             elif "bias" in name:
                 nn.init.zeros_(weight)

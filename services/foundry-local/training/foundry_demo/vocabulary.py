@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from foundry_demo.dialogues import conversations
 
-PAD, SYSTEM, USER, ASSISTANT, END = "<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAD, SYSTEM, USER, ASSISTANT, END = (
+    f"<|{name}|>" for name in ("endoftext", "system", "user", "assistant", "end")
+)
+# The runtime refuses requests with `tools` unless the last two are single tokens.
 SPECIAL = (PAD, SYSTEM, USER, ASSISTANT, END, "<tool_call>", "</tool_call>")
 # The split of Qwen2's tokenizer, which the runtime implements: single digits, words with a space.
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_TURNS = (1, 1, 1, 2, 3, 4)
 
 
 def train(seed: int, size: int, samples: int) -> Tokenizer:
@@ -34,7 +44,7 @@ def train(seed: int, size: int, samples: int) -> Tokenizer:
     )
     texts = (
         text
-        for turns in itertools.islice(conversations(seed), samples)
+        for turns in itertools.islice(conversations(seed, _TURNS), samples)
         for turn in turns
         for text in (turn.asked, turn.said)
     )
