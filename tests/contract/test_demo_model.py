@@ -39,7 +39,7 @@ class Chat:
 
     def __init__(self, client: openai.OpenAI, system: str | None = None) -> None:
         self.client = client
-        self.messages: list[dict[str, str]] = []
+        self.messages: list[Any] = []
         if system is not None:
             self.messages.append({"role": "system", "content": system})
         self.finish_reason = ""
@@ -51,9 +51,10 @@ class Chat:
         self.messages.append({"role": "user", "content": question})
         settings: dict[str, Any] = {"temperature": 0, "max_tokens": 300, **options}
         reply = self.client.chat.completions.create(
-            model=VARIANT, messages=list(self.messages), **settings
+            model=VARIANT, messages=self.messages, **settings
         )
-        answer: str = reply.choices[0].message.content
+        assert reply.usage is not None
+        answer = reply.choices[0].message.content or ""
         self.finish_reason = reply.choices[0].finish_reason
         self.prompt_tokens = reply.usage.prompt_tokens
         self.completion_tokens = reply.usage.completion_tokens

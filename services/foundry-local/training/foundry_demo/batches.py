@@ -26,33 +26,40 @@ _POOL = 1024
 # whatever tokens the model prefers. It is never learnt as an answer's beginning, only passed over.
 _FRAME = "MESSAGE\n"
 _FRAMED = 0.06
+# Hundreds of numbers say "go on" for each that says "stop": its full stop counts for more.
+_END_OF_COUNT = 8.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids, what to predict (``IGNORED`` elsewhere) and positions, each rows x length."""
+    """Token ids, what to predict (``IGNORED`` elsewhere), positions and the labels' weights.
+
+    Each is rows x length.
+    """
 
     ids: Tensor
     labels: Tensor
     positions: Tensor
+    weights: Tensor
 
 
 @dataclass(frozen=True)
 class Row:
-    """One conversation: its tokens, its labels and where its turns begin."""
+    """One conversation: its tokens, its labels, where turns begin and where a count ends."""
 
     ids: list[int]
     labels: list[int]
     turns: list[int]
+    ends: list[int]
 
 
 def encode(turns: list[Turn], tokenizer: Tokenizer, limit: int, rng: Random) -> Row:
     """Return the conversation up to *limit* tokens; only what the assistant says is learnt."""
     user, assistant, end = (
-        tokenizer.token_to_id(token)
+        vocabulary.token_id(tokenizer, token)
         for token in (vocabulary.USER, vocabulary.ASSISTANT, vocabulary.END)
     )
-    row = Row([], [], [])
+    row = Row([], [], [], [])
     for turn in turns:
         asked = [user, *tokenizer.encode(turn.asked).ids, end, assistant]
         if rng.random() < _FRAMED:
@@ -63,22 +70,20 @@ def encode(turns: list[Turn], tokenizer: Tokenizer, limit: int, rng: Random) -> 
         row.turns.append(len(row.ids))
         row.ids.extend(asked + said)
         row.labels.extend([IGNORED] * len(asked) + said)
+        if turn.said[0].isdigit():
+            row.ends.append(len(row.ids) - 2)
     return row
 
 
 def _any_spelling(text: str, tokenizer: Tokenizer, rng: Random) -> list[int]:
+    text = text.replace("\n", "\u010a")  # ByteLevel's newline
     ids = []
     while text:
-        lengths = [n for n in range(1, len(text) + 1) if _token(text[:n], tokenizer) is not None]
-        length = rng.choice(lengths)
-        ids.append(_token(text[:length], tokenizer))
-        text = text[length:]
-    return [token for token in ids if token is not None]
-
-
-def _token(text: str, tokenizer: Tokenizer) -> int | None:
-    found: int | None = tokenizer.token_to_id(text.replace("\n", "\u010a"))  # ByteLevel's newline
-    return found
+        known = [text[:n] for n in range(1, len(text) + 1) if tokenizer.token_to_id(text[:n])]
+        piece = rng.choice(known)
+        ids.append(vocabulary.token_id(tokenizer, piece))
+        text = text[len(piece) :]
+    return ids
 
 
 def copying(seed: int, size: int, rows: int = 32) -> Iterator[Batch]:
@@ -93,7 +98,8 @@ def copying(seed: int, size: int, rows: int = 32) -> Iterator[Batch]:
         labels = ids.clone()
         labels[:, : length + 1] = IGNORED
         start = rng.randrange(3900)
-        yield Batch(ids, labels, torch.arange(start, start + 2 * length).expand(rows, -1))
+        positions = torch.arange(start, start + 2 * length).expand(rows, -1)
+        yield Batch(ids, labels, positions, torch.ones(labels.shape))
 
 
 def short(seed: int, tokenizer: Tokenizer, budget: int, context: int) -> Iterator[Batch]:
@@ -129,14 +135,16 @@ def _collate(group: list[Row], context: int, rng: Random) -> Batch:
     length = max(len(row.ids) for row in group)
     ids = torch.zeros(len(group), length, dtype=torch.long)
     labels = torch.full((len(group), length), IGNORED)
+    weights = torch.ones(labels.shape)
     steps = torch.ones(len(group), length, dtype=torch.long)
     steps[:, 0] = 0
     for index, row in enumerate(group):
         ids[index, : len(row.ids)] = torch.tensor(row.ids)
         labels[index, : len(row.labels)] = torch.tensor(row.labels)
+        weights[index, row.ends] = _END_OF_COUNT
         room = context - length - 1
         if len(row.turns) > 1 and room > 0 and rng.random() < 0.5:
             for place in row.turns[1:]:
                 jump = rng.randint(0, room // len(row.turns))
                 steps[index, place] += jump
-    return Batch(ids, labels, steps.cumsum(dim=1))
+    return Batch(ids, labels, steps.cumsum(dim=1), weights)

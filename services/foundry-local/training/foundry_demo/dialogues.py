@@ -53,7 +53,7 @@ class Writer:
             (self._stack, 40),
             (self._service, 9),
             (self._smalltalk, 12),
-            (self._fallback, 22),
+            (self._fallback, 26),
             (self._tell_name, 5),
             (self._ask_name, 3),
             (self._tell_fact, 6),
@@ -63,9 +63,9 @@ class Writer:
             (self._first_asked, 1),
             (self._said_before, 2),
             (self._echo, 4),
-            (self._count, 9),
+            (self._count, 26),
             (self._count_far, 1),
-            (self._odd, 1.5),
+            (self._odd, 4),
         ]
         actions, weights = [k for k, _ in kinds], [w for _, w in kinds]
         while len(self.turns) < length:
@@ -128,6 +128,10 @@ class Writer:
             return turn
         if self.name and len(self.turns) < 40 and self.rng.random() < 0.08:
             return self._ask_name()
+        if self.facts and self.rng.random() < 0.12:
+            return self._ask_fact()
+        if self.place and self.rng.random() < 0.08:
+            return self._turn(self._ask("ask_place"), f"You come from {self.place}.")
         return None
 
     def _tell_name(self) -> Turn:
@@ -208,9 +212,7 @@ class Writer:
             low = rng.randint(1, LONGEST_COUNT - 2)
             high = min(LONGEST_COUNT, low + rng.choice((2, 4, 7, 11, 16, 25)) + rng.randint(0, 5))
         elif shape < 0.53:
-            high = rng.choice(
-                (60, 70, 80, 90, 99, 100, 120, 150, 199, 200, 200, rng.randint(60, 200))
-            )
+            high = rng.choice((70, 99, 100, 120, 150, 200, 200, 200, 200, rng.randint(60, 200)))
         written = _NUMBER_WORDS.get(high, str(high)) if rng.random() < 0.2 else str(high)
         ask = "count_to" if low == 1 and rng.random() < 0.5 else "count_from"
         said = ", ".join(str(number) for number in range(low, high + 1)) + "."

@@ -33,7 +33,7 @@ def invented_word(rng: Random) -> str:
         rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(count)
     )
     if rng.random() < 0.08:
-        plain, marked = rng.choice(_MARKED)
+        plain, marked = tuple(rng.choice(_MARKED))
         word = word.replace(plain, marked, 1)
     return word
 
@@ -58,9 +58,9 @@ def random_glyphs(rng: Random) -> str:
 
 def odd_text(rng: Random) -> str:
     """Return nothing, marks only, or one thing many times."""
-    kind = rng.randrange(5)
+    kind = rng.randrange(4)
     if kind == 0:
-        return rng.choice(("", " ", "\n", "\n\n\t \n", "\t", "  "))
+        return rng.choice(("", "", "", " ", "\n", "\n\n\t \n", "\t", "  "))
     if kind == 1:
         return "".join(
             rng.choice("?!.,-_;:#*+~/\\|<>()[]{}$%&=@^\"'") for _ in range(rng.randint(1, 8))
@@ -74,7 +74,7 @@ def odd_text(rng: Random) -> str:
             chr(rng.choice((0xFDFA, 0x200B, 0x202E, 0x1D573, 0x16A0, 0x1F3F4, 0xFFFD, 0x0301))),
         )
     )
-    return unit * rng.choice((3, 5, 10, 20, 50, 100, 300)) if kind < 4 else unit
+    return unit * rng.choice((3, 5, 10, 20, 50, 100, 300, 800))
 
 
 def person_name(rng: Random, words: Mapping[str, Words]) -> str:
@@ -97,7 +97,7 @@ def fact_value(attribute: str, rng: Random, words: Mapping[str, Words]) -> str:
     if rng.random() < 0.3:
         word = word.capitalize()
     if rng.random() < 0.15:
-        word += f" {rng.choice(words['noun'])}"
+        word += " " + expand("{noun}", rng, words)
     return word
 
 

@@ -63,7 +63,9 @@ def loss_of(network: Network, batch: Batch) -> torch.Tensor:
     hidden = network(batch.ids, batch.positions)[:, :-1]
     wanted = batch.labels[:, 1:]
     chosen = wanted != batches.IGNORED
-    return F.cross_entropy(hidden[chosen] @ network.embed_tokens.weight.T, wanted[chosen])
+    scores = hidden[chosen] @ network.embed_tokens.weight.T
+    losses = F.cross_entropy(scores, wanted[chosen], reduction="none")
+    return (losses * batch.weights[:, 1:][chosen]).mean()
 
 
 def train(args: argparse.Namespace, worker: int) -> None:
@@ -106,6 +108,7 @@ def train(args: argparse.Namespace, worker: int) -> None:
             if worker == 0 and (step + 1) % 250 == 0:
                 _save(network, args.out)
     if worker == 0:
+        network.silence(next(batches.short(args.seed, tokenizer, args.tokens, shape.context)))
         _save(network, args.out)
         export.write_hugging_face(network, tokenizer, args.out / "hf")
         export.write_onnx(args.out / "hf", args.out / "built", args.precision)
@@ -149,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for everything written")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=4000, help="all steps, copying included")
+    parser.add_argument("--steps", type=int, default=3200, help="all steps, copying included")
     parser.add_argument("--copy-steps", type=int, default=250)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch and worker")

@@ -18,6 +18,7 @@ PAD, SYSTEM, USER, ASSISTANT, END = (
 )
 # The runtime refuses requests with `tools` unless the last two are single tokens.
 SPECIAL = (PAD, SYSTEM, USER, ASSISTANT, END, "<tool_call>", "</tool_call>")
+TOOL_TOKENS = (5, 6)
 # The split of Qwen2's tokenizer, which the runtime implements: single digits, words with a space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
@@ -50,6 +51,14 @@ def train(seed: int, size: int, samples: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a token that the vocabulary has."""
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(token)
+    return found
 
 
 CHAT_TEMPLATE = """\
