@@ -1,1 +1,1 @@
-"""Trains `foundry-demo`, the small built-in model; the data half needs only the standard library."""
+"""Trains `foundry-demo`, the built-in model; writing its data needs no packages."""

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field
-from pathlib import Path
+import itertools
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foundry_demo import memory
 from foundry_demo.grammar import expand
+from foundry_demo.library import Intent, Library
 from foundry_demo.noise import punctuated, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+SEED = 20261122
+LONGEST_COUNT = 200
+_LONG_ANSWERS = ("story", "essay")
+_ASKED_OFTEN = (
+    "what_stack", "what_foundry", "foundry_systems", "start", "stop", "private", "offline",
+    "real_model", "change_model", "own_foundry", "api", "who_are_you", "can_do", "not_found",
+)  # fmt: skip
+_NUMBER_WORDS = {5: "five", 10: "ten", 12: "twelve", 20: "twenty", 50: "fifty", 100: "a hundred"}
 
 
 @dataclass(frozen=True)
@@ -27,21 +34,6 @@ class Turn:
     said: str
 
 
-def load(name: str) -> dict[str, Any]:
-    """Return one of the data files."""
-    return tomllib.loads((DATA / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-@dataclass
-class Library:
-    """Everything written down in the data files."""
-
-    stack: dict[str, Any] = field(default_factory=lambda: load("stack"))
-    smalltalk: dict[str, Any] = field(default_factory=lambda: load("smalltalk"))
-    fallback: dict[str, Any] = field(default_factory=lambda: load("fallback"))
-    slots: dict[str, list[str]] = field(default_factory=lambda: load("slots") | load("words"))
-
-
 class Writer:
     """Writes the turns of one conversation and remembers what was said in it."""
 
@@ -49,157 +41,216 @@ class Writer:
         self.library = library
         self.rng = rng
         self.name = ""
+        self.place = ""
         self.facts: dict[str, str] = {}
         self.turns: list[Turn] = []
         self.more = ""
+        self.service = ""
 
     def write(self, length: int) -> list[Turn]:
         """Return a conversation of *length* turns."""
         kinds: list[tuple[Callable[[], Turn | None], float]] = [
-            (self._stack, 44),
-            (self._smalltalk, 10),
-            (self._fallback, 18),
-            (self._tell_name, 4),
-            (self._ask_name, 4 if not self.name else 8),
-            (self._tell_fact, 5),
+            (self._stack, 40),
+            (self._service, 9),
+            (self._smalltalk, 12),
+            (self._fallback, 26),
+            (self._tell_name, 5),
+            (self._ask_name, 3),
+            (self._tell_fact, 6),
             (self._ask_fact, 6),
+            (self._place, 3),
             (self._asked_before, 5),
-            (self._said_before, 3),
+            (self._first_asked, 1),
+            (self._said_before, 2),
             (self._echo, 4),
-            (self._count, 5),
-            (self._tell_more, 4),
+            (self._count, 26),
+            (self._count_far, 1),
+            (self._odd, 4),
         ]
+        actions, weights = [k for k, _ in kinds], [w for _, w in kinds]
         while len(self.turns) < length:
-            kind = self.rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
-            turn = kind()
+            turn = self._follow_up() or self.rng.choices(actions, weights)[0]()
             if turn is not None:
                 self.turns.append(turn)
         return self.turns
 
-    def _turn(self, plain: str, said: str, *, keep: bool = False) -> Turn:
-        self.more = ""
-        asked = punctuated(plain, self.rng) if keep else typed(plain, self.rng)
+    def _turn(self, plain: str, said: str) -> Turn:
+        self.more = self.service = ""
+        return Turn(typed(plain, self.rng), plain, said)
+
+    def _exact(self, plain: str, said: str) -> Turn:
+        """Return a turn whose words are copied later, and so are not mistyped."""
+        self.more = self.service = ""
+        asked = plain + self.rng.choice(("", "", ".", "!"))
+        if self.rng.random() < 0.5:
+            asked = asked[0].upper() + asked[1:]
         return Turn(asked, plain, said)
 
-    def _from(self, intents: dict[str, Any], name: str) -> Turn:
-        intent = intents[name]
-        plain = expand(self.rng.choice(intent["ask"]), self.rng, self.library.slots)
-        turn = self._turn(plain, intent["say"])
-        self.more = intent.get("more", "")
+    def _ask(self, kind: str, /, **values: str) -> str:
+        template = self.rng.choice(self.library.dialogue[kind])
+        return memory.fill(template, self.rng, self.library.slots, **values)
+
+    def _from(self, intent: Intent) -> Turn:
+        turn = self._turn(expand(self.rng.choice(intent.ask), self.rng, intent.slots), intent.say)
+        self.more, self.service = intent.more, intent.service
         return turn
 
     def _stack(self) -> Turn:
-        return self._from(self.library.stack, self.rng.choice(list(self.library.stack)))
+        names = list(self.library.stack)
+        weights = [2 if name in _ASKED_OFTEN else 1 for name in names]
+        return self._from(self.library.stack[self.rng.choices(names, weights)[0]])
+
+    def _service(self) -> Turn:
+        return self._from(self.rng.choice(self.library.about_services))
 
     def _smalltalk(self) -> Turn:
-        return self._from(self.library.smalltalk, self.rng.choice(list(self.library.smalltalk)))
+        names = list(self.library.smalltalk)
+        weights = [0.3 if name in _LONG_ANSWERS else 1 for name in names]
+        return self._from(self.library.smalltalk[self.rng.choices(names, weights)[0]])
 
     def _fallback(self) -> Turn:
         names = list(self.library.fallback)
-        return self._from(self.library.fallback, self.rng.choices(names, (60, 12, 14, 14))[0])
+        weights = [6 if name == "other" else 1 for name in names]
+        return self._from(self.library.fallback[self.rng.choices(names, weights)[0]])
 
-    def _tell_more(self) -> Turn | None:
-        if not self.more:
-            return None
-        ask = "(tell me more|more|go on|more details|more about (it|that)|please continue|can you explain more|continue|and what else|what else)"
-        return self._turn(expand(ask, self.rng, {}), self.more)
+    def _follow_up(self) -> Turn | None:
+        """Return a question that only makes sense after the turn before it."""
+        if self.more and self.rng.random() < 0.4:
+            return self._turn(self._ask("more"), self.more)
+        if self.service and self.rng.random() < 0.3:
+            name = self.service
+            key = self.rng.choice(("what", "where"))
+            ask = self.rng.choice(self.library.service_questions[f"follow_{key}"])
+            turn = self._turn(
+                expand(ask, self.rng, self.library.slots), self.library.services[name][key]
+            )
+            self.service = name
+            return turn
+        if self.name and len(self.turns) < 40 and self.rng.random() < 0.08:
+            return self._ask_name()
+        if self.facts and self.rng.random() < 0.12:
+            return self._ask_fact()
+        if self.place and self.rng.random() < 0.08:
+            return self._turn(self._ask("ask_place"), f"You come from {self.place}.")
+        return None
 
     def _tell_name(self) -> Turn:
-        name = memory.person_name(self.rng, self.library.slots)
-        ask = "[(hi|hello|hey|hello there|good morning)(,|!|)] (my name is|I am|I am called|call me|you can call me|people call me|this is|the name is|my name's|remember that my name is) <name>[, (nice to meet you|how are you|hello)]"
-        plain = memory.fill(ask, self.rng, {}, name=name)
-        self.name = name
-        said = f"Nice to meet you, {name}! I will remember your name in this conversation."
-        asked = plain + self.rng.choice(("", ".", "!"))
-        if self.rng.random() < 0.5:
-            asked = asked[0].upper() + asked[1:]
-        self.more = ""
-        return Turn(asked, plain, said)
+        self.name = memory.person_name(self.rng, self.library.slots)
+        said = f"Nice to meet you, {self.name}! I will remember your name in this conversation."
+        return self._exact(self._ask("tell_name", name=self.name), said)
 
-    def _ask_name(self) -> Turn:
-        ask = "(what is my name|who am I|do you (know|remember) my name|what was my name|say my name|tell me my name|what did I say my name was|my name|what am I called|how am I called|do you still know who I am|remember my name|what do people call me|can you remember my name|do you know who I am)"
-        known = f"Your name is {self.name}."
-        return self._turn(
-            expand(ask, self.rng, {}),
-            known if self.name else "You have not told me your name yet.",
-        )
+    def _ask_name(self) -> Turn | None:
+        if not self.name and self.rng.random() < 0.5:
+            return None
+        said = f"Your name is {self.name}." if self.name else "You have not told me your name yet."
+        return self._turn(self._ask("ask_name"), said)
 
     def _tell_fact(self) -> Turn:
-        key = self.rng.choice(self.library.slots["attribute"])
+        key = memory.attribute(self.rng, self.library.slots)
         value = memory.fact_value(key, self.rng, self.library.slots)
         self.facts[key] = value
-        ask = "[remember [that]|please note that|note:|by the way,|you should know that] my <key> is <value>"
-        plain = memory.fill(ask, self.rng, {}, key=key, value=value)
-        self.more = ""
-        asked = plain + self.rng.choice(("", ".", "!"))
-        if self.rng.random() < 0.5:
-            asked = asked[0].upper() + asked[1:]
-        return Turn(asked, plain, f"Noted: your {key} is {value}.")
+        return self._exact(
+            self._ask("tell_fact", key=key, value=value), f"Noted: your {key} is {value}."
+        )
 
     def _ask_fact(self) -> Turn | None:
         if self.facts and self.rng.random() < 0.85:
             key = self.rng.choice(list(self.facts))
-        elif self.rng.random() < 0.2:
-            key = self.rng.choice(self.library.slots["attribute"])
-        else:
+            return self._turn(self._ask("ask_fact", key=key), f"Your {key} is {self.facts[key]}.")
+        if self.rng.random() < 0.8:
             return None
-        ask = "(what is my <key>|do you (know|remember) my <key>|tell me my <key>|what was my <key>|what did I say my <key> was|my <key>)"
-        plain = memory.fill(ask, self.rng, {}, key=key)
-        said = f"You have not told me your {key} yet."
+        key = memory.attribute(self.rng, self.library.slots)
         if key in self.facts:
-            said = f"Your {key} is {self.facts[key]}."
-        return self._turn(plain, said)
+            return None
+        return self._turn(self._ask("ask_fact", key=key), f"You have not told me your {key} yet.")
 
-    def _asked_before(self) -> Turn:
-        ask = "(what did I (just|) (ask|say|ask you|tell you|write|type|want to know) [before|just now]|what was my [last|previous] (question|message)|repeat my [last] question|what have I (just|) asked [you]|which question did I [just] ask|do you remember (what I (asked|said)|my (question|last question)))"
-        plain = expand(ask, self.rng, {})
+    def _place(self) -> Turn:
+        if self.place and self.rng.random() < 0.6:
+            return self._turn(self._ask("ask_place"), f"You come from {self.place}.")
+        if self.rng.random() < 0.15 and not self.place:
+            return self._turn(self._ask("ask_place"), "You have not told me that yet.")
+        self.place = memory.invented_word(self.rng).capitalize()
+        if self.rng.random() < 0.4:
+            self.place = expand("{place}", self.rng, self.library.slots)
+        return self._exact(
+            self._ask("tell_place", value=self.place), f"Noted: you come from {self.place}."
+        )
+
+    def _asked_before(self) -> Turn | None:
         if not self.turns:
-            return self._turn(plain, "You have not asked me anything yet.")
-        before = self.turns[-1].asked
-        return self._turn(plain, f'You said: "{before}"')
+            if self.rng.random() < 0.8:
+                return None
+            return self._turn(self._ask("asked_before"), "You have not asked me anything yet.")
+        return self._turn(self._ask("asked_before"), f'You said: "{self.turns[-1].asked}"')
+
+    def _first_asked(self) -> Turn | None:
+        if not self.turns:
+            return None
+        return self._turn(self._ask("first_asked"), f'You began with: "{self.turns[0].asked}"')
 
     def _said_before(self) -> Turn | None:
-        if not self.turns or len(self.turns[-1].said) > 260:
+        if not self.turns or len(self.turns[-1].said) > 300:
             return None
-        ask = "(what did you [just] (say|answer|tell me)|repeat (that|your answer|your last answer|it)|say that again|(can|could) you repeat (that|it)|pardon|come again|what was your [last] answer|once more|what was that)"
-        before = self.turns[-1].said
-        return self._turn(expand(ask, self.rng, {}), f"I said: {before}")
+        return self._turn(self._ask("said_before"), f"I said: {self.turns[-1].said}")
 
     def _echo(self) -> Turn:
         words = " ".join(
             memory.invented_word(self.rng)
             if self.rng.random() < 0.5
-            else self.rng.choice(self.library.slots[self.rng.choice(("noun", "verb", "adjective"))])
+            else expand(
+                self.rng.choice(("{noun}", "{verb}", "{adjective}")), self.rng, self.library.slots
+            )
             for _ in range(self.rng.choice((1, 1, 2, 3, 4, 6)))
         )
-        ask = "(say|repeat|echo|please say|can you say|write|just say|repeat after me|repeat after me:|say:|say the word|say the words|print) <words>"
-        plain = memory.fill(ask, self.rng, {}, words=words)
-        self.more = ""
-        asked = plain[0].upper() + plain[1:] if self.rng.random() < 0.4 else plain
-        return Turn(asked, plain, f"As you wish: {words}.")
+        return self._exact(self._ask("echo", words=words), f"As you wish: {words}.")
 
     def _count(self) -> Turn:
-        low, high = 1, self.rng.choice((5, 10, 20, self.rng.randint(2, 60)))
-        if self.rng.random() < 0.4:
-            low = self.rng.randint(1, 190)
-            high = low + self.rng.randint(1, 30)
-        elif self.rng.random() < 0.05:
-            high = self.rng.randint(60, 200)
-        high = min(high, 200)
-        if low == 1 and self.rng.random() < 0.5:
-            ask = "(count|please count|can you count|count up|counting) (to|up to) <high>"
-        else:
-            ask = "(count|please count|can you count|count up|list the numbers|say the numbers|write the numbers|numbers|all numbers) from <low> (to|up to|until) <high>"
-        plain = memory.fill(ask, self.rng, {}, low=str(low), high=str(high))
+        rng = self.rng
+        low, high = 1, rng.choice((3, 5, 10, 12, 15, 20, 25, 30, 50, rng.randint(2, 60)))
+        shape = rng.random()
+        if shape < 0.45:
+            low = rng.randint(1, LONGEST_COUNT - 2)
+            high = min(LONGEST_COUNT, low + rng.choice((2, 4, 7, 11, 16, 25)) + rng.randint(0, 5))
+        elif shape < 0.53:
+            high = rng.choice((70, 99, 100, 120, 150, 200, 200, 200, 200, rng.randint(60, 200)))
+        written = _NUMBER_WORDS.get(high, str(high)) if rng.random() < 0.2 else str(high)
+        ask = "count_to" if low == 1 and rng.random() < 0.5 else "count_from"
         said = ", ".join(str(number) for number in range(low, high + 1)) + "."
-        return self._turn(plain, said, keep=True)
+        self.more = self.service = ""
+        plain = self._ask(ask, low=str(low), high=written)
+        return Turn(punctuated(plain, rng), plain, said)
+
+    def _count_far(self) -> Turn:
+        return self._turn(self._ask("count_far"), self.library.dialogue["count_far_said"])
+
+    def _odd(self) -> Turn:
+        """Return what a cat on the keyboard writes, or nothing at all."""
+        self.more = self.service = ""
+        asked = memory.odd_text(self.rng)
+        return Turn(asked, asked, self.library.stack["can_do"].say)
 
 
-def conversations(
-    seed: int, *, turns: tuple[int, ...] = (1, 1, 1, 2, 3, 4)
-) -> Iterator[list[Turn]]:
-    """Yield conversations for ever; the same *seed* gives the same ones."""
+def conversations(seed: int, turns: tuple[int, ...]) -> Iterator[list[Turn]]:
+    """Yield conversations for ever, of one of *turns* lengths; the same *seed* gives the same."""
     library = Library()
-    rng = Random(seed)  # noqa: S311 - repeatable data, not a secret
+    rng = Random(seed)
     while True:
         yield Writer(library, rng).write(rng.choice(turns))
+
+
+def short_conversations(seed: int) -> Iterator[list[Turn]]:
+    """Yield the conversations that most of the training consists of."""
+    return conversations(seed + 1, (1, 1, 1, 2, 3, 4, 6))
+
+
+def long_conversations(seed: int) -> Iterator[list[Turn]]:
+    """Yield conversations that fill much of the context."""
+    return conversations(seed + 2, (20, 40, 60, 80, 100))
+
+
+def training_turns(seed: int = SEED) -> Iterator[Turn]:
+    """Yield every turn that a training run with the default settings sees, and some more."""
+    for talk in itertools.islice(short_conversations(seed), 120_000):
+        yield from talk
+    for talk in itertools.islice(long_conversations(seed), 1_500):
+        yield from talk

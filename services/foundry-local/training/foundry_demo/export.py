@@ -56,24 +56,11 @@ def write_hugging_face(network: Network, tokenizer: Tokenizer, folder: Path) -> 
 
 def write_onnx(source: Path, target: Path, precision: str) -> None:
     """Convert the Hugging Face files in *source* to the runtime's files in *target*."""
+    command = [sys.executable, "-m", "onnxruntime_genai.models.builder"]
+    command += ["-i", str(source), "-o", str(target), "-c", str(target / "cache")]
+    command += ["-p", precision, "-e", "cpu"]
     subprocess.run(  # noqa: S603 - our own interpreter, our own paths
-        [
-            sys.executable,
-            "-m",
-            "onnxruntime_genai.models.builder",
-            "-i",
-            str(source),
-            "-o",
-            str(target),
-            "-p",
-            precision,
-            "-e",
-            "cpu",
-            "-c",
-            str(target / "cache"),
-        ],  # fmt: skip
-        check=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        command, check=True, env=os.environ | {"HF_HUB_OFFLINE": "1"}
     )
     shutil.rmtree(target / "cache", ignore_errors=True)
 

@@ -1,14 +1,19 @@
-"""A tiny template language: ``(a|b|)`` chooses, ``[a]`` may be left out, ``{name}`` fills a slot."""
+"""A tiny template language: ``(a|b|)`` chooses, ``[a]`` may be left out, ``{name}`` fills a slot.
+
+A slot is a list of templates, a list of plain texts when its name begins with ``=``, or a function.
+"""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from random import Random
+
+    Words = Sequence[str] | Callable[[Random], str]
 
 
 class Node:
@@ -24,7 +29,7 @@ class Node:
         self.choices = choices
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(template: str) -> tuple[Node, ...]:
     """Parse a template once; unbalanced brackets raise ``ValueError``."""
     nodes, end = _sequence(template, 0, "")
@@ -62,18 +67,24 @@ def _sequence(template: str, at: int, closers: str) -> tuple[tuple[Node, ...], i
     return tuple(nodes), at
 
 
-def expand(template: str, rng: Random, slots: Mapping[str, Sequence[str]]) -> str:
+def expand(template: str, rng: Random, slots: Mapping[str, Words]) -> str:
     """Return one random sentence of the template, with single spaces."""
     return re.sub(r" +", " ", _expand(parse(template), rng, slots)).strip()
 
 
-def _expand(nodes: tuple[Node, ...], rng: Random, slots: Mapping[str, Sequence[str]]) -> str:
+def _expand(nodes: tuple[Node, ...], rng: Random, slots: Mapping[str, Words]) -> str:
     parts = []
     for node in nodes:
         if node.choices:
             parts.append(_expand(rng.choice(node.choices), rng, slots))
         elif node.slot:
-            parts.append(_expand(parse(rng.choice(slots[node.slot])), rng, slots))
+            words = slots[node.slot]
+            if callable(words):
+                parts.append(words(rng))
+            elif node.slot.startswith("="):
+                parts.append(rng.choice(words))
+            else:
+                parts.append(_expand(parse(rng.choice(words)), rng, slots))
         else:
             parts.append(node.text)
     return "".join(parts)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from foundry_demo import vocabulary
+
+if TYPE_CHECKING:
+    from foundry_demo.batches import Batch
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Norm(nn.Module):
         self.eps = shape.eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
+        """Return *x* normalised."""
+        normalised: Tensor = F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
+        return normalised
 
 
 class Layer(nn.Module):
@@ -59,6 +67,7 @@ class Layer(nn.Module):
         self.down_proj = nn.Linear(shape.inner, shape.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Return the states after this layer."""
         batch, length, _ = x.shape
         shape = self.shape
         h = self.input_layernorm(x)
@@ -71,7 +80,8 @@ class Layer(nn.Module):
         a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.o_proj(a.transpose(1, 2).reshape(batch, length, shape.width))
         h = self.post_attention_layernorm(x)
-        return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h))
+        changed: Tensor = x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h))
+        return changed
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -91,6 +101,7 @@ class Network(nn.Module):
         frequencies = shape.rope_theta ** -(
             torch.arange(0, shape.head_size, 2).float() / shape.head_size
         )
+        self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         for name, weight in self.named_parameters():
             if weight.dim() > 1:
@@ -109,7 +120,21 @@ class Network(nn.Module):
         x = self.embed_tokens(ids)
         for layer in self.layers:
             x = layer(x, cos, sin)
-        return self.norm(x)
+        states: Tensor = self.norm(x)
+        return states
+
+    @torch.no_grad()
+    def silence(self, batch: Batch) -> None:
+        """Keep the model from ever writing the tool tokens, which it was never taught.
+
+        A request with `tools` comes with a grammar that allows little else as a first token. Turned
+        away from the mean state, their embeddings score lowest.
+        """
+        states = self(batch.ids, batch.positions)[batch.labels >= 0]
+        away = -F.normalize(states.mean(dim=0), dim=0)
+        longest = self.embed_tokens.weight.norm(dim=1).max()
+        for token in vocabulary.TOOL_TOKENS:
+            self.embed_tokens.weight[token] = away * longest
 
     def hugging_face_weights(self) -> dict[str, Tensor]:
         """Return the weights under the names that Qwen2 gives them."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from foundry_demo.dialogues import conversations
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAD, SYSTEM, USER, ASSISTANT, END = (
-    "<|endoftext|>",
-    "<|system|>",
-    "<|user|>",
-    "<|assistant|>",
-    "<|end|>",
+    f"<|{name}|>" for name in ("endoftext", "system", "user", "assistant", "end")
 )
+# The runtime refuses requests with `tools` unless the last two are single tokens.
 SPECIAL = (PAD, SYSTEM, USER, ASSISTANT, END, "<tool_call>", "</tool_call>")
+TOOL_TOKENS = (5, 6)
 # The split of Qwen2's tokenizer, which the runtime implements: single digits, words with a space.
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_TURNS = (1, 1, 1, 2, 3, 4)
 
 
 def train(seed: int, size: int, samples: int) -> Tokenizer:
@@ -40,12 +45,20 @@ def train(seed: int, size: int, samples: int) -> Tokenizer:
     )
     texts = (
         text
-        for turns in itertools.islice(conversations(seed), samples)
+        for turns in itertools.islice(conversations(seed, _TURNS), samples)
         for turn in turns
         for text in (turn.asked, turn.said)
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a token that the vocabulary has."""
+    found: int | None = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(token)
+    return found
 
 
 CHAT_TEMPLATE = """\
