@@ -28,7 +28,6 @@ from lib import console, docker, environment
 
 ROOT = environment.ROOT
 LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack")
-SERVICES = tuple(ROOT / "services" / name for name in ("gateway", "chainlit", "foundry-local"))
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,7 @@ def parse(arguments: Sequence[str]) -> Options | None:
 
 def prepare_python(layers: Sequence[str]) -> Path:
     """The environment of the tests, and that of the real 1.x runtime where it is needed."""
-    python = environment.ensure(
-        ROOT / ".venv", ROOT / "tests" / "requirements.lock", editable=SERVICES
-    )
+    python = environment.test_environment()
     if {"contract", "faults"} & set(layers):
         environment.ensure(
             ROOT / ".venv-foundry-v1", ROOT / "tests" / "foundry_v1" / "requirements.lock"

@@ -15,6 +15,15 @@ UV = "uv==0.13.9"
 """The installer of the locks: the version that compiled them."""
 
 
+SERVICES = tuple(ROOT / "services" / name for name in ("gateway", "chainlit", "foundry-local"))
+"""The projects that the tests' environment holds, from their sources."""
+
+
+def test_environment() -> Path:
+    """The environment that holds every service and the tests' own tools; its interpreter."""
+    return ensure(ROOT / ".venv", ROOT / "tests" / "requirements.lock", editable=SERVICES)
+
+
 def python_of(environment: Path) -> Path:
     """The interpreter inside a virtual environment, on any system."""
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

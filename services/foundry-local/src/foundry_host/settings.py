@@ -1,0 +1,229 @@
+"""Settings, read once from the command line and the environment into one frozen object."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+DEFAULT_URL = "http://127.0.0.1:51211"
+PUBLIC_CATALOG_URL = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+class SettingsError(Exception):
+    """A setting has a bad value; the message names it and says what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the web service listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address as the runtime wants it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def companion(self) -> Address:
+        """Where the companion status server listens: the next port."""
+        return Address(self.host, self.port + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be chosen, with its default.
+
+    Attributes:
+        models: Aliases to download, if need be, and to load.
+        addresses: Where the web service listens; the companion takes the next port of each.
+        models_dir: Holds ONNX Runtime GenAI model directories to serve.
+        data_dir: Everything this program writes lies below it: model cache, logs, runtime data.
+        cache_dir: The runtime's model cache.
+        demo: Whether to serve the bundled demo model.
+        demo_dir: The directory of the demo model; the bundled one when ``None``.
+        public_catalog: Address of the public catalog, or ``None`` to stay without it.
+        accelerate: Whether to fetch execution providers for a GPU or NPU.
+        embedded: Whether this runs in the stack's own container.
+        log_level: The runtime's own log level, a ``LogLevel`` value.
+    """
+
+    models: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = (Address("127.0.0.1", 51211),)
+    models_dir: Path | None = None
+    data_dir: Path = Path.home() / ".foundry-chat"
+    cache_dir: Path = Path.home() / ".foundry-chat" / "models"
+    demo: bool = True
+    demo_dir: Path | None = None
+    public_catalog: str | None = PUBLIC_CATALOG_URL
+    accelerate: bool = True
+    embedded: bool = False
+    log_level: str = "Error"
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line; every option falls back to the environment variable its help names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m foundry_host",
+        description="Run Microsoft Foundry Local and keep it running until Ctrl-C or SIGTERM.",
+        epilog="'python -m foundry_host healthcheck' exits 0 when a model is loaded and 1 else.",
+    )
+    add = parser.add_argument
+    add(
+        "--model",
+        action="append",
+        metavar="ALIAS",
+        help="download, if need be, and load this model; may be repeated "
+        "(EMBEDDED_MODEL or FOUNDRY_HOST_MODEL)",
+    )
+    add(
+        "--url",
+        action="append",
+        metavar="URL",
+        help=f"listen here; may be repeated; the status server takes the next port "
+        f"(FOUNDRY_HOST_URL, default {DEFAULT_URL})",
+    )
+    add(
+        "--models-dir",
+        metavar="DIR",
+        help="serve every ONNX Runtime GenAI model directory in DIR (FOUNDRY_HOST_MODELS_DIR)",
+    )
+    add(
+        "--data-dir",
+        metavar="DIR",
+        help="where everything is written (FOUNDRY_HOST_DATA_DIR, default ~/.foundry-chat)",
+    )
+    add(
+        "--cache-dir",
+        metavar="DIR",
+        help="the model cache (FOUNDRY_HOST_CACHE_DIR, default DATA_DIR/models)",
+    )
+    add(
+        "--demo",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="serve the built-in demo model (FOUNDRY_HOST_DEMO, default yes)",
+    )
+    add(
+        "--demo-dir",
+        metavar="DIR",
+        help="serve DIR as the demo model, for those who train it (FOUNDRY_HOST_DEMO_DIR)",
+    )
+    add(
+        "--public-catalog",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="use Microsoft's public model catalog (FOUNDRY_HOST_PUBLIC_CATALOG, default yes)",
+    )
+    add(
+        "--accelerate",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="fetch execution providers for a GPU or NPU (FOUNDRY_HOST_ACCELERATE, default yes)",
+    )
+    return parser
+
+
+def read_settings(
+    arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the settings; the command line wins over the environment.
+
+    Raises:
+        SettingsError: A value cannot be understood.
+        SystemExit: The command line cannot be parsed, or asked for ``--help``.
+    """
+    options = argument_parser().parse_args(arguments)
+
+    def text(option: str | None, variable: str) -> str | None:
+        return option or environ.get(variable) or None
+
+    def path(option: str | None, variable: str) -> Path | None:
+        value = text(option, variable)
+        return Path(value).expanduser().absolute() if value else None
+
+    def flag(option: bool | None, variable: str, *, default: bool) -> bool:  # noqa: FBT001
+        if option is not None:
+            return option
+        value = environ.get(variable, "").strip().lower()
+        if value in _TRUE:
+            return True
+        if value in _FALSE:
+            return False
+        if value:
+            raise SettingsError(f"{variable}={value!r}: expected yes or no")
+        return default
+
+    models = options.model or _split(
+        environ.get("FOUNDRY_HOST_MODEL") or environ.get("EMBEDDED_MODEL")
+    )
+    urls = options.url or _split(environ.get("FOUNDRY_HOST_URL")) or [DEFAULT_URL]
+    data_dir = path(options.data_dir, "FOUNDRY_HOST_DATA_DIR") or Settings.data_dir
+    public = flag(options.public_catalog, "FOUNDRY_HOST_PUBLIC_CATALOG", default=True)
+    return Settings(
+        models=tuple(dict.fromkeys(models)),
+        addresses=tuple(dict.fromkeys(parse_address(url) for url in urls)),
+        models_dir=path(options.models_dir, "FOUNDRY_HOST_MODELS_DIR"),
+        data_dir=data_dir,
+        cache_dir=path(options.cache_dir, "FOUNDRY_HOST_CACHE_DIR") or data_dir / "models",
+        demo=flag(options.demo, "FOUNDRY_HOST_DEMO", default=True),
+        demo_dir=path(options.demo_dir, "FOUNDRY_HOST_DEMO_DIR"),
+        public_catalog=(
+            (environ.get("FOUNDRY_HOST_PUBLIC_CATALOG_URL") or PUBLIC_CATALOG_URL)
+            if public
+            else None
+        ),
+        accelerate=flag(options.accelerate, "FOUNDRY_HOST_ACCELERATE", default=True),
+        embedded=flag(None, "FOUNDRY_HOST_EMBEDDED", default=False),
+        log_level=_log_level(environ.get("FOUNDRY_HOST_LOG_LEVEL") or "Error"),
+    )
+
+
+def parse_address(url: str) -> Address:
+    """Read ``http://ADDRESS:PORT``; the runtime binds to addresses, not to names.
+
+    Raises:
+        SettingsError: It is something else.
+    """
+    expected = f"--url {url}: expected http://ADDRESS:PORT, for example {DEFAULT_URL}"
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise SettingsError(expected) from None
+    if parts.scheme != "http" or not host or not port or parts.path not in {"", "/"}:
+        raise SettingsError(expected)
+    if port > 65534:  # noqa: PLR2004 - the companion needs the next one
+        raise SettingsError(f"--url {url}: the port must be below 65535: the next one is used too")
+    if host == "localhost":
+        host = "127.0.0.1"
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise SettingsError(
+            f"--url {url}: {host} is a name. Give the address of one of this machine's interfaces, "
+            f"127.0.0.1 for this machine only or 0.0.0.0 for all."
+        ) from None
+    return Address(host, port)
+
+
+def _split(value: str | None) -> list[str]:
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
+
+
+def _log_level(value: str) -> str:
+    levels = ("Verbose", "Debug", "Information", "Warning", "Error", "Fatal")
+    if value.capitalize() not in levels:
+        raise SettingsError(
+            f"FOUNDRY_HOST_LOG_LEVEL={value!r}: expected one of {', '.join(levels)}"
+        )
+    return value.capitalize()

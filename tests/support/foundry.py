@@ -1,0 +1,190 @@
+"""Real Foundry Local for tests: the 2.x runtime through ``foundry_host``, and the 1.x runtime.
+
+``foundry_v2`` and ``foundry_v1`` run for the whole session; do not stop them. A test that stops,
+restarts or freezes one uses ``start_foundry_v2`` or ``start_foundry_v1``, each a context manager.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST_SOURCE = ROOT / "services" / "foundry-local" / "src"
+DEMO_ALIAS = "foundry-demo"
+DEMO_VARIANT = "foundry-demo-generic-cpu:1"
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 20.0
+
+
+@dataclass(frozen=True)
+class Foundry:
+    """A running Foundry Local."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    companion_url: str | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process to freeze (SIGSTOP), thaw (SIGCONT) or kill."""
+        return self.process.pid
+
+    @property
+    def port(self) -> int:
+        """The port of ``url``."""
+        return int(self.url.rpartition(":")[2])
+
+    def output(self) -> str:
+        """Everything the process has written so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def get_json(self, path: str) -> Any:
+        """GET from the web service."""
+        return get_json(self.url + path)
+
+    def status(self) -> Any:
+        """The companion's ``/status`` (2.x only)."""
+        return get_json(f"{self.companion_url}/status")
+
+    def stop(self) -> int:
+        """End it as ``docker stop`` would; returns its exit code."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, getattr(signal, "SIGCONT", signal.SIGTERM))
+            self.process.terminate()
+        return self.process.wait(STOP_TIMEOUT)
+
+
+@contextlib.contextmanager
+def start_foundry_v2(
+    *,
+    port: int | None = None,
+    args: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    data_dir: Path | None = None,
+    wait_for: Sequence[str] = (DEMO_ALIAS,),
+    public_catalog: bool = False,
+) -> Iterator[Foundry]:
+    """Run ``python -m foundry_host`` on loopback.
+
+    Args:
+        port: The web service's port, to start again where another one was; free ones by default.
+        args: Further command line arguments, such as ``["--models-dir", str(directory)]``.
+        env: Further environment.
+        data_dir: Where it writes; a fresh directory by default.
+        wait_for: Aliases that must be loaded before the test goes on.
+        public_catalog: Whether it may look for Microsoft's catalog.
+    """
+    port = port or free_port_pair()
+    url = f"http://127.0.0.1:{port}"
+    companion = f"http://127.0.0.1:{port + 1}"
+    with tempfile.TemporaryDirectory(prefix="foundry-v2-", ignore_cleanup_errors=True) as scratch:
+        command = [
+            sys.executable,
+            "-m",
+            "foundry_host",
+            "--url",
+            url,
+            "--data-dir",
+            str(data_dir or Path(scratch) / "data"),
+            *([] if public_catalog else ["--no-public-catalog"]),
+            *args,
+        ]
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("EMBEDDED_")},
+            "PYTHONPATH": str(HOST_SOURCE),
+            "PYTHONUNBUFFERED": "1",
+            **(env or {}),
+        }
+        log = Path(scratch) / "log"
+        with running(command, environment, log) as process:
+            foundry = Foundry(url, process, log, companion)
+            wait_until(foundry, lambda: _loaded(foundry, wait_for), f"{', '.join(wait_for)} loaded")
+            yield foundry
+            foundry.stop()
+
+
+def _loaded(foundry: Foundry, aliases: Sequence[str]) -> bool:
+    loaded = {m["alias"] for m in foundry.status()["models"] if m["state"] == "loaded"}
+    return loaded >= set(aliases) and isinstance(foundry.get_json("/v1/models"), dict)
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` with its output in ``log``; whatever happens, it is gone afterwards."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, getattr(signal, "SIGCONT", signal.SIGTERM))
+                process.terminate()
+                try:
+                    process.wait(STOP_TIMEOUT)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def wait_until(foundry: Foundry, condition: Any, what: str, timeout: float = START_TIMEOUT) -> None:
+    """Poll until ``condition()`` is true; fail with the process's output when it never is."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if foundry.process.poll() is not None:
+            raise AssertionError(
+                f"Foundry Local ended with {foundry.process.returncode}:\n{foundry.output()}"
+            )
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            if condition():
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"not within {timeout:.0f} s: {what}\n{foundry.output()}")
+
+
+def get_json(url: str, timeout: float = 10.0) -> Any:
+    """GET and decode; an error status is an ``OSError``."""
+    with urllib.request.urlopen(url, timeout=timeout) as response:
+        return json.load(response)
+
+
+def free_port_pair() -> int:
+    """A free loopback port whose next one is free too: web service and companion."""
+    for _ in range(100):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+    raise AssertionError("no two neighbouring free ports")
+
+
+@pytest.fixture(scope="session")
+def foundry_v2() -> Iterator[Foundry]:
+    """The real 2.x runtime with the demo model loaded, for the whole session."""
+    with start_foundry_v2() as foundry:
+        yield foundry
