@@ -183,6 +183,57 @@ def free_port_pair() -> int:
     raise AssertionError("no two neighbouring free ports")
 
 
+@contextlib.contextmanager
+def start_foundry_v1(*, port: int | None = None, load: bool = True) -> Iterator[Foundry]:
+    """Run the real 1.x core on loopback, serving the demo model under the same alias.
+
+    Args:
+        port: As for ``start_foundry_v2``.
+        load: Whether the model is loaded from the start.
+    """
+    python = v1_python()
+    url = f"http://127.0.0.1:{port or free_port_pair()}"
+    with tempfile.TemporaryDirectory(prefix="foundry-v1-", ignore_cleanup_errors=True) as scratch:
+        command = [
+            str(python),
+            str(ROOT / "tests" / "foundry_v1" / "serve.py"),
+            *("--url", url, "--alias", DEMO_ALIAS, "--model-dir", str(demo_dir())),
+            *("--data-dir", str(Path(scratch) / "data")),
+            *([] if load else ["--no-load"]),
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(HOST_SOURCE), "PYTHONUNBUFFERED": "1"}
+        log = Path(scratch) / "log"
+        with running(command, environment, log) as process:
+            foundry = Foundry(url, process, log)
+            wait_until(foundry, lambda: "endpoints" in foundry.get_json("/status"), "/status")
+            yield foundry
+
+
+def v1_python() -> Path:
+    """The interpreter of the 1.x environment; fails with how to make it where it is missing."""
+    environment = Path(os.environ.get("FOUNDRY_V1_VENV") or ROOT / ".venv-foundry-v1")
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        raise AssertionError(
+            f"{environment} is missing: it holds Foundry Local's 1.x runtime (about 0.9 GB). "
+            f"'python3 scripts/test.py' makes it, or: uv venv {environment.name} && "
+            f"uv pip sync --require-hashes --python {python} tests/foundry_v1/requirements.lock"
+        )
+    return python
+
+
+def demo_dir() -> Path:
+    """The demo model's directory."""
+    return Path(os.environ.get("FOUNDRY_HOST_DEMO_DIR") or HOST_SOURCE / "foundry_host/demo_model")
+
+
+@pytest.fixture(scope="session")
+def foundry_v1() -> Iterator[Foundry]:
+    """The real 1.x runtime with the demo model loaded, for the whole session."""
+    with start_foundry_v1() as foundry:
+        yield foundry
+
+
 @pytest.fixture(scope="session")
 def foundry_v2() -> Iterator[Foundry]:
     """The real 2.x runtime with the demo model loaded, for the whole session."""

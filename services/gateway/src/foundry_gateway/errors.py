@@ -1,0 +1,164 @@
+"""Errors as callers see them: OpenAI's shape, a closed set of codes, each with its remedy.
+
+The tree::
+
+    GatewayError
+    ├── InvalidRequest           400, 404, 405, 413   invalid_request
+    │   └── ContextLengthExceeded 400                 context_length_exceeded
+    ├── InvalidApiKey            401                  invalid_api_key
+    ├── ModelNotFound            404                  model_not_found
+    ├── ModelNotCached           404                  model_not_cached
+    ├── Overloaded               429 + Retry-After    overloaded
+    ├── UpstreamError            502                  upstream_error
+    ├── ModelLoadFailed          503                  model_load_failed
+    └── FoundryUnreachable       503                  foundry_unreachable, with a ``cause``
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from foundry_gateway.transport import Cause
+
+
+class GatewayError(Exception):
+    """Something a caller is told.
+
+    Args:
+        message: What is wrong, one or two sentences.
+        remedy: What to do about it; the public message ends with it.
+        param: The request field at fault, if one is.
+        status: HTTP status when it differs from the class's own.
+    """
+
+    code: ClassVar[str]
+    type: ClassVar[str] = "server_error"
+    status: int = 500
+    cause: Cause | None = None
+    retry_after: int | None = None
+    should_retry: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, remedy: str, *, param: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.param = param
+        if status is not None:
+            self.status = status
+
+    def body(self) -> dict[str, object]:
+        """Return the JSON body, in the shape of OpenAI's errors plus ``cause`` and ``remedy``."""
+        return {
+            "error": {
+                "message": f"{self.message} {self.remedy}".strip(),
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+                "cause": self.cause,
+                "remedy": self.remedy,
+            }
+        }
+
+    def headers(self) -> dict[str, str]:
+        """Return header fields that go with the error."""
+        # The official clients retry every 5xx unless told; most of ours do not heal in a second.
+        fields = {"x-should-retry": "true" if self.should_retry else "false"}
+        if self.retry_after is not None:
+            fields["Retry-After"] = str(self.retry_after)
+        return fields
+
+
+class InvalidRequest(GatewayError):
+    """The request itself is wrong."""
+
+    code = "invalid_request"
+    type = "invalid_request_error"
+    status = 400
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt alone does not fit the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class InvalidApiKey(GatewayError):
+    """The key is missing or wrong."""
+
+    code = "invalid_api_key"
+    type = "authentication_error"
+    status = 401
+
+    def headers(self) -> dict[str, str]:
+        """Return header fields, with the challenge that RFC 9110 asks for."""
+        return {**super().headers(), "WWW-Authenticate": "Bearer"}
+
+
+class ModelNotFound(GatewayError):
+    """Foundry Local does not know the model."""
+
+    code = "model_not_found"
+    type = "invalid_request_error"
+    status = 404
+
+
+class ModelNotCached(GatewayError):
+    """Foundry Local knows the model but has not downloaded it."""
+
+    code = "model_not_cached"
+    type = "invalid_request_error"
+    status = 404
+
+
+class Overloaded(GatewayError):
+    """The queue is full, or waiting took too long.
+
+    Args:
+        message: What is wrong.
+        remedy: What to do.
+        retry_after: Seconds after which trying again is reasonable.
+    """
+
+    code = "overloaded"
+    type = "rate_limit_error"
+    status = 429
+    should_retry = True
+
+    def __init__(self, message: str, remedy: str, retry_after: int) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
+class UpstreamError(GatewayError):
+    """Foundry Local failed on a request, or broke off."""
+
+    code = "upstream_error"
+    status = 502
+
+
+class ModelLoadFailed(GatewayError):
+    """Foundry Local could not load the model."""
+
+    code = "model_load_failed"
+    status = 503
+
+
+class FoundryUnreachable(GatewayError):
+    """Foundry Local does not answer.
+
+    Args:
+        message: What was tried.
+        remedy: What to do.
+        cause: Why it failed.
+    """
+
+    code = "foundry_unreachable"
+    status = 503
+    should_retry = True
+
+    def __init__(self, message: str, remedy: str, cause: Cause) -> None:
+        super().__init__(message, remedy)
+        self.cause = cause

@@ -1,0 +1,110 @@
+"""Read a request's JSON, check what can be checked early, and write it as the runtime wants it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from foundry_gateway.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from foundry_gateway.operations import Operation
+
+_SEE_API = "See the OpenAI API reference for the request's shape."
+
+
+class Prompt:
+    """One request's body. The text in it is never logged.
+
+    Args:
+        operation: Which route it came in on.
+        body: The bytes.
+
+    Raises:
+        InvalidRequest: It is not what the operation takes.
+    """
+
+    def __init__(self, operation: Operation, body: bytes) -> None:
+        self._operation = operation
+        data = _parse(body)
+        _check(operation, data)
+        # OpenAI's API takes null for "not given"; the runtime's parser does not.
+        self._data: dict[str, Any] = {k: v for k, v in data.items() if v is not None}
+        self.model: str | None = self._data.get("model")
+        self.stream: bool = self._data.get("stream", False)
+        options = self._data.pop("stream_options", {})
+        self.wants_usage: bool = bool(options.get("include_usage"))
+        if operation.asks_usage and self.stream:
+            self._data["stream_options"] = {**options, "include_usage": True}
+        self._settle_limit()
+
+    def limit_output(self, tokens: int) -> None:
+        """Ask for at most this many tokens."""
+        for field in self._operation.limit_fields:
+            self._data[field] = tokens
+
+    def encode(self, variant: str) -> bytes:
+        """Return the body for the runtime."""
+        self._data["model"] = variant
+        return json.dumps(self._data, separators=(",", ":")).encode("ascii")
+
+    def _settle_limit(self) -> None:
+        given = [
+            self._data[field] for field in self._operation.limit_fields if field in self._data
+        ]
+        if given:
+            self.limit_output(given[0])
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The request body is not JSON.", _SEE_API) from None
+    if not isinstance(data, dict):
+        raise InvalidRequest("The request body is not a JSON object.", _SEE_API)
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _check(operation: Operation, data: dict[str, Any]) -> None:
+    _expect(data, "model", str, "a string")
+    _expect(data, "stream", bool, "true or false")
+    _expect(data, "stream_options", dict, "an object")
+    for field in operation.limit_fields:
+        value = data.get(field)
+        if value is not None and (type(value) is not int or value < 1):
+            raise InvalidRequest(
+                f"{field!r} must be a whole number of at least 1.", _SEE_API, param=field
+            )
+    field = operation.required
+    if data.get(field) is None:
+        raise InvalidRequest(f"{field!r} is missing.", _SEE_API, param=field)
+    if field == "messages":
+        _check_messages(data[field])
+    elif not isinstance(data[field], str | list) or not data[field]:
+        raise InvalidRequest(
+            f"{field!r} must be a non-empty string or array.", _SEE_API, param=field
+        )
+
+
+def _expect(data: dict[str, Any], field: str, kind: type, expected: str) -> None:
+    value = data.get(field)
+    if value is not None and not isinstance(value, kind):
+        raise InvalidRequest(f"{field!r} must be {expected}.", _SEE_API, param=field)
+
+
+def _check_messages(messages: object) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("'messages' must be a non-empty array.", _SEE_API, param="messages")
+    for index, message in enumerate(messages):
+        param = f"messages[{index}]"
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidRequest(f"'{param}' must be an object with a 'role'.", _SEE_API, param=param)
+        if not isinstance(message.get("content"), str | list | None):
+            raise InvalidRequest(
+                f"'{param}.content' must be a string or an array of parts.", _SEE_API, param=param
+            )

@@ -1,0 +1,119 @@
+"""Watch a stream of server-sent events go by: forward its bytes, count what must be counted.
+
+Nothing is rebuilt and nothing is parsed as JSON on the way. Searching is safe because a quotation
+mark inside a JSON string is escaped: ``"usage"`` as bytes is a key (or exactly that word, which the
+slow path tells apart), and a line that starts with ``data:`` is never text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+DONE = b"data: [DONE]\n\n"
+_BOUNDARY = re.compile(rb"\r?\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the runtime counted."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class EventScanner:
+    """Scans one answer.
+
+    Only whole events leave, so that one which must not (the usage that the client did not ask for,
+    an error to be translated) can be held. That delays nothing: half an event is of no use.
+
+    Args:
+        hide_usage: Whether the event that carries nothing but usage stays here.
+        finish_marks: Byte strings that show that the model had finished by itself.
+    """
+
+    def __init__(self, *, hide_usage: bool, finish_marks: tuple[bytes, ...]) -> None:
+        self.chunks = 0
+        """Events that carried data, ``[DONE]`` not counted."""
+        self.finished = False
+        self.done = False
+        self.error: bytes | None = None
+        """The runtime's own error event, which is not forwarded."""
+        self._hide_usage = hide_usage
+        self._finish_marks = finish_marks
+        self._tail = b""
+        self._usage_event = b""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the runtime counted, once it said so."""
+        return read_usage(_data_of(self._usage_event)) if self._usage_event else None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take received bytes and return those to forward."""
+        if self._tail:
+            data = self._tail + data
+            self._tail = b""
+        if not data.endswith(b"\n\n"):
+            cut = _last_boundary(data)
+            self._tail = data[cut:]
+            data = data[:cut]
+            if not data:
+                return data
+        self.chunks += data.count(b"\ndata:") + data.startswith(b"data:")
+        if b'"usage"' in data or b'"error"' in data:
+            data = self._pick_out(data)
+        if not self.finished:
+            self.finished = any(mark in data for mark in self._finish_marks)
+        if not self.done and b"data: [DONE]" in data:
+            self.done = self.finished = True
+            self.chunks -= 1
+        return data
+
+    def _pick_out(self, data: bytes) -> bytes:
+        kept: list[bytes] = []
+        at = 0
+        for boundary in _BOUNDARY.finditer(data):
+            event = data[at : boundary.end()]
+            at = boundary.end()
+            if self.error is None and _is_error(event):
+                self.error = _data_of(event)
+                self.chunks -= 1
+                continue
+            if b'"usage"' in event and b'"usage":null' not in event:
+                alone = b'"delta"' not in event and b'"choices"' in event
+                self._usage_event = event
+                if alone and self._hide_usage:
+                    self.chunks -= 1
+                    continue
+            kept.append(event)
+        return b"".join(kept)
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """Return the usage that a JSON answer or event states, in either API's words."""
+    try:
+        answer = json.loads(body)
+        usage = answer.get("usage") or answer["response"]["usage"]
+        given = usage.get("prompt_tokens", usage.get("input_tokens", 0))
+        made = usage.get("completion_tokens", usage.get("output_tokens", 0))
+        return Usage(int(given), int(made))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _last_boundary(data: bytes) -> int:
+    return max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, 2) if _BOUNDARY.search(data) else 0
+
+
+def _is_error(event: bytes) -> bool:
+    return event.startswith((b'data: {"error"', b'data:{"error"', b"event: error"))
+
+
+def _data_of(event: bytes) -> bytes:
+    for line in event.splitlines():
+        if line.startswith(b"data:"):
+            return line[5:].strip()
+    return b""
