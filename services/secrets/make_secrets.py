@@ -1,0 +1,96 @@
+"""Make the stack's secrets: one file each, made once, kept for good.
+
+usage: make_secrets.py FOLDER
+
+Writes FOLDER/gateway/api-key and FOLDER/chainlit/auth-secret where they are absent. A key of
+the user's own, in GATEWAY_API_KEY, replaces a generated one. Nothing secret is printed.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+GENERATED_BYTES = 32
+SHORTEST_OWN = 8
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One secret: where it lies, and the setting by which a user may choose it."""
+
+    path: str
+    setting: str = ""
+
+
+SECRETS = (
+    Secret("gateway/api-key", setting="GATEWAY_API_KEY"),
+    Secret("chainlit/auth-secret"),
+)
+
+
+class UnusableSecretError(ValueError):
+    """A value the user chose cannot serve as the secret."""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Make what is missing; returns the exit code."""
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder = Path(arguments[0])
+    try:
+        for secret in SECRETS:
+            print(f"{secret.path}: {provide(secret, folder, environment)}")
+    except UnusableSecretError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def provide(secret: Secret, folder: Path, environment: Mapping[str, str]) -> str:
+    """Make sure a secret's file is there; returns what was done, in a word or two.
+
+    Raises:
+        UnusableSecretError: the user's own value is too short or cannot go into an HTTP header.
+    """
+    path = folder / secret.path
+    present = path.read_text() if path.exists() else ""
+    own = environment.get(secret.setting, "").strip() if secret.setting else ""
+    if own:
+        check(secret.setting, own)
+    if own and own != present:
+        write(path, own)
+        return "taken from " + secret.setting
+    if present:
+        return "kept"
+    write(path, secrets.token_urlsafe(GENERATED_BYTES))
+    return "generated"
+
+
+def check(setting: str, value: str) -> None:
+    """Refuse a value that would fail later, where the reason is harder to see.
+
+    Raises:
+        UnusableSecretError: with what is wrong and what to do.
+    """
+    if len(value) < SHORTEST_OWN or not all("!" <= character <= "~" for character in value):
+        raise UnusableSecretError(
+            f"{setting} must be at least {SHORTEST_OWN} printable ASCII characters without spaces. "
+            f"Change it in .env, or remove it there to have one generated."
+        )
+
+
+def write(path: Path, value: str) -> None:
+    """Put a value in place whole: a reader sees the old file or the new one, never half of it."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+        file.write(value)
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
