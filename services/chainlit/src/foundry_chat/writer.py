@@ -1,0 +1,156 @@
+"""One answer as the browser sees it: the streamed message, and a note under it.
+
+The note is a Chainlit custom element (``AnswerNote.jsx``). It shows the state while a person
+waits, the facts of a finished answer, and what went wrong. The message itself holds nothing but
+the model's words, so copying it and sending it back as history stay clean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import chainlit as cl
+from chainlit.server import sio
+from chainlit.session import WebsocketSession
+
+if TYPE_CHECKING:
+    from foundry_chat.errors import ChatError
+
+RETRY = "try_again"
+_NOTE = "AnswerNote"
+_RECONNECT_POLL = 1.0
+
+
+def current_session() -> WebsocketSession:
+    """Return the session of the chat being served."""
+    session = cl.context.session
+    if not isinstance(session, WebsocketSession):
+        raise TypeError("answers are written to browsers, not over plain HTTP")
+    return session
+
+
+def is_connected(session: WebsocketSession) -> bool:
+    """Whether a browser is listening to this session now."""
+    return bool(sio.manager.is_connected(session.socket_id, "/"))
+
+
+class Writer:
+    """Writes one answer into the current chat."""
+
+    def __init__(self, question_id: str) -> None:
+        self.text_sent = False
+        self._question_id = question_id
+        self._session = current_session()
+        self._socket_id = self._session.socket_id
+        self._message = cl.Message(content="")
+        self._shown = False
+        # An address spares Chainlit from writing a file per element; the browser reads the props.
+        self._note = cl.CustomElement(
+            name=_NOTE, props={}, url=f"/public/elements/{_NOTE}.jsx", display="inline"
+        )
+
+    @property
+    def text(self) -> str:
+        """What has been written so far."""
+        return self._message.content
+
+    async def status(self, text: str) -> None:
+        """Show why nothing has been written yet."""
+        if self.text_sent:
+            return
+        if not self._shown:
+            await self._message.send()
+            self._shown = True
+        await self._show_note(status=text)
+
+    async def write(self, text: str) -> None:
+        """Append to the answer."""
+        first, self.text_sent = not self.text_sent, True
+        await self._catch_up()
+        await self._message.stream_token(text)
+        self._shown = True
+        if first:
+            # Replaces the status; and the page fetches the note's code now, not at the end, when
+            # it would push the facts below the fold.
+            await self._show_note()
+
+    async def finish(self, *, facts: str = "", notes: list[str] | None = None) -> None:
+        """End the answer with the facts about it."""
+        # Before the message, whose arrival makes the page scroll to its end.
+        await self._show_note(facts=facts, notes=notes or [])
+        await self._settle()
+        self._deliver_later_if_away()
+
+    async def fail(self, error: ChatError, *, facts: str = "") -> None:
+        """End the answer with what went wrong and a button that asks again."""
+        retry = cl.Action(
+            name=RETRY,
+            payload={"question_id": self._question_id},
+            label="Try again",
+            tooltip="Ask the same question again",
+            icon="rotate-cw",
+        )
+        if self.text_sent:
+            note: dict[str, Any] = {"problem": error.message, "remedy": error.remedy}
+        else:
+            self._message.content = error.as_markdown()
+            self._message.is_error = True
+            note = {}
+        self._message.actions = [retry]
+        if note or self._note.for_id:
+            await self._show_note(facts=facts, **note)
+        await self._settle()
+        self._deliver_later_if_away()
+
+    async def show_download(self, line: str | None, percent: float | None = None) -> None:
+        """Show, refresh or remove the line about a model on its way. Works from any task."""
+        props = {key: value for key, value in self._note.props.items() if key != "download"}
+        if line:
+            props["download"] = {"text": line, "percent": percent}
+        if props != self._note.props and self._note.for_id:
+            self._note.props = props
+            await self._session.emit("element", self._note.to_dict())
+
+    async def _show_note(self, **props: Any) -> None:
+        props = {key: value for key, value in props.items() if value}
+        if self._note.for_id and props == self._note.props:
+            return
+        self._note.props = props
+        await self._note.send(for_id=self._message.id)
+
+    async def _settle(self) -> None:
+        # send() and not update(): a browser that missed the beginning gets the message anyway.
+        await self._message.send()
+        self._shown = True
+
+    async def _catch_up(self) -> None:
+        """After a reconnect, send what the browser missed and show the answer as running."""
+        if self._socket_id == self._session.socket_id or not self._shown:
+            return
+        self._socket_id = self._session.socket_id
+        await cl.context.emitter.task_start()
+        await cl.context.emitter.send_step(self._message.to_dict())
+
+    def _deliver_later_if_away(self) -> None:
+        if not is_connected(self._session):
+            task = asyncio.create_task(self._deliver_on_return())
+            self._session_tasks().add(task)
+            task.add_done_callback(self._session_tasks().discard)
+
+    def _session_tasks(self) -> set[asyncio.Task[None]]:
+        """Keep tasks with the session: the loop itself holds them only weakly."""
+        tasks: set[asyncio.Task[None]] = self._session.__dict__.setdefault("_deliveries", set())
+        return tasks
+
+    async def _deliver_on_return(self) -> None:
+        session = self._session
+        while not is_connected(session):
+            if WebsocketSession.get_by_id(session.id) is not session:
+                return
+            await asyncio.sleep(_RECONNECT_POLL)
+        await session.emit("new_message", self._message.to_dict())
+        if self._note.for_id:
+            await session.emit("element", self._note.to_dict())
+        for action in self._message.actions:
+            await session.emit("action", action.to_dict())
