@@ -9,9 +9,11 @@ The fixed settings are in settings.env. This adds, from the environment:
   WEBUI_SECRET_KEY(_FILE)        what signs the sessions; people stay signed in while it is the same
   WEBUI_ADMIN_EMAIL, WEBUI_ADMIN_PASSWORD(_FILE), WEBUI_ADMIN_NAME
                                  the administrator to create if there is no account yet; optional
-  WEBUI_AUTH                     `false` for one person without sign-in; only with a loopback BIND_ADDRESS
+  WEBUI_AUTH                     `false`: one person, no sign-in; refused unless BIND_ADDRESS is
+                                 a loopback address
   EMBEDDING_MODEL                the gateway's model for document search; without it, search is off
-  OPEN_WEBUI_PORT, ALLOWED_HOSTS where browsers find the page, default localhost:3000
+  OPEN_WEBUI_PORT, BIND_ADDRESS, ALLOWED_HOSTS
+                                 where browsers find the page, default localhost:3000
 
 NAME_FILE names a file that holds NAME's value and is read when NAME is unset, so that no secret
 stands in the container's configuration. Standard library only: it runs in any image of Open WebUI.
@@ -23,6 +25,7 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -31,14 +34,13 @@ class SettingsError(Exception):
     """A setting is missing or contradicts another; the message says what to change."""
 
 
-def main() -> int:
-    """Replace this process by Open WebUI's server; returns only when a setting is wrong."""
+def main() -> NoReturn:
+    """Replace this process by Open WebUI's server; end with 1 when a setting is wrong."""
     try:
         environment = complete(os.environ)
     except SettingsError as error:
-        print(f"open-webui: {error}", file=sys.stderr)
-        return 2
-    server = [sys.executable, "-m", "uvicorn", "notices:app"]
+        sys.exit(f"open-webui: {error}")
+    server = [sys.executable, "-m", "uvicorn", "served:app"]
     server += ["--host", environment["HOST"], "--port", environment["PORT"]]
     # The edge is the only caller, and says for whom it calls.
     server += ["--forwarded-allow-ips", "*"]
@@ -66,7 +68,7 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
     if "WEBUI_ADMIN_EMAIL" in environment:
         environment["WEBUI_ADMIN_PASSWORD"] = _secret(environment, "WEBUI_ADMIN_PASSWORD")
     if environment.get("WEBUI_AUTH", "true").lower() == "false":
-        _refuse_open_door(environment.get("BIND_ADDRESS", "127.0.0.1"))
+        _refuse_open_door(environment)
     environment |= _document_search(environment.get("EMBEDDING_MODEL"))
     environment.setdefault("HOST", "0.0.0.0")  # noqa: S104 - inside its container
     environment.setdefault("PORT", "8080")
@@ -97,27 +99,34 @@ def _secret(environment: Mapping[str, str], name: str) -> str:
 
 
 def _origins(environment: Mapping[str, str]) -> list[str]:
-    """The origins a browser may use: this machine's names, and those the person allows."""
+    """The origins a browser may use: this machine's names, or any once others may connect.
+
+    A list cannot name every address of a network. The edge refuses a page whose origin is not the
+    host it talks to, whatever is said here; this is the second lock where it can be one.
+    """
+    if not _loopback_only(environment) or "ALLOWED_HOSTS" in environment:
+        return ["*"]
     port = environment.get("OPEN_WEBUI_PORT", "3000")
-    allowed = environment.get("ALLOWED_HOSTS", "").replace(",", " ").split()
-    return [
-        f"{scheme}://{host}:{port}"
-        for host in (*LOOPBACK_NAMES, *allowed)
-        for scheme in ("http", "https")
-    ]
+    return [f"http://{host}:{port}" for host in LOOPBACK_NAMES]
 
 
-def _refuse_open_door(address: str) -> None:
+def _refuse_open_door(environment: Mapping[str, str]) -> None:
     """Without sign-in everybody who connects is the administrator, so only this machine may."""
-    try:
-        loopback = ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        loopback = address == "localhost"
-    if not loopback:
+    if not _loopback_only(environment):
         raise SettingsError(
             f"WEBUI_AUTH=false makes everybody who connects the administrator, and "
-            f"BIND_ADDRESS={address} lets other machines connect. Change one of the two."
+            f"BIND_ADDRESS={environment['BIND_ADDRESS']} lets other machines connect. "
+            f"Change one of the two."
         )
+
+
+def _loopback_only(environment: Mapping[str, str]) -> bool:
+    """Whether only this machine reaches the published port."""
+    address = environment.get("BIND_ADDRESS", "127.0.0.1")
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _document_search(model: str | None) -> dict[str, str]:
@@ -128,4 +137,4 @@ def _document_search(model: str | None) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
