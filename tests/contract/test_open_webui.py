@@ -131,14 +131,13 @@ async def test_a_restart_keeps_sign_up_closed_sessions_valid_and_the_files_setti
         status, _ = await ui.post("/api/v1/auths/admin/config", {**config, **changed}, token)
         assert status == 200
         assert (await ui.get("/api/config"))["features"]["enable_signup"] is True
-    for _ in range(2):
-        with open_webui(recorder.url, tmp_path) as ui:
-            config = await ui.get("/api/config", token)
-            assert config["features"]["enable_signup"] is False
-            assert config["features"]["enable_title_generation"] is False
-            assert (await ui.sign_up("eve"))[0] == 403
-            assert (await ui.get("/api/v1/auths/", token))["role"] == "admin"
-            assert (await ui.ask(token, "hello there"))[0] == 200
+    with open_webui(recorder.url, tmp_path) as ui:
+        config = await ui.get("/api/config", token)
+        assert config["features"]["enable_signup"] is False
+        assert config["features"]["enable_title_generation"] is False
+        assert (await ui.sign_up("eve"))[0] == 403
+        assert (await ui.get("/api/v1/auths/", token))["role"] == "admin"
+        assert (await ui.ask(token, "hello there"))[0] == 200
 
 
 async def test_two_people_chat_while_a_third_waits_for_a_model_to_load(tmp_path):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +64,12 @@ class Recorder:
         target: The gateway's URL.
         embeds: Answer ``/v1/embeddings`` here. Foundry Local has no embedding model small enough
             for a test, so for that one route words are counted instead.
+        answers: Answer chats with this, for a request too large for the demo model's context.
     """
 
     target: str
     embeds: bool = False
+    answers: str | None = None
     port: int = field(default_factory=free_port_pair)
     asked: list[Asked] = field(default_factory=list)
 
@@ -90,6 +93,8 @@ class Recorder:
             self.asked.append(Asked(request.path, body, dict(request.headers)))
         if self.embeds and request.path == "/v1/embeddings":
             return web.json_response(_embeddings(json.loads(body)))
+        if self.answers is not None and request.path == "/v1/chat/completions":
+            return await _said(request, json.loads(body), self.answers)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in NOT_PASSED_ON}
         try:
             async with (
@@ -129,6 +134,24 @@ class Recorder:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
         return runner
+
+
+async def _said(
+    request: web.Request, body: Mapping[str, Any], text: str
+) -> web.StreamResponse:
+    """A chat completion of one chunk, streamed or whole as asked."""
+    name = {"id": "chatcmpl-1", "created": 0, "model": body["model"]}
+    choice = {"index": 0, "finish_reason": "stop"}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": text}
+        choices = [{**choice, "message": message}]
+        return web.json_response({**name, "object": "chat.completion", "choices": choices})
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    choices = [{**choice, "delta": {"role": "assistant", "content": text}}]
+    chunk = {**name, "object": "chat.completion.chunk", "choices": choices}
+    await response.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+    return response
 
 
 def _embeddings(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,8 +317,6 @@ def _python() -> Path:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    import urllib.request  # noqa: PLC0415 - before any loop runs, so without aiohttp
-
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
