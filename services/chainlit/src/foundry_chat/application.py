@@ -14,7 +14,7 @@ from foundry_chat.gateway_client import GatewayClient
 from foundry_chat.metrics import Metrics
 from foundry_chat.models import ModelFeed
 from foundry_chat.panel import Options
-from foundry_chat.writer import RETRY, current_session
+from foundry_chat.writer import RETRY, current_session, emit
 
 if TYPE_CHECKING:
     from chainlit.types import Starter
@@ -137,6 +137,6 @@ class Application:
             if not before.same_choices(after):
                 options = conversation.options_of(session, self._default_options())
                 widgets = panel.widgets(options, after)
-                await session.emit("chat_settings", [widget.to_dict() for widget in widgets])
+                await emit(session, "chat_settings", [widget.to_dict() for widget in widgets])
             if outcome := conversation.outcome_of(session):
                 await upkeep.show_downloads(outcome.writer, outcome.model, after)

@@ -66,7 +66,7 @@ def remember(outcome: Outcome) -> None:
 
 def trimming_told() -> bool:
     """Whether the person has been told that the beginning of this chat no longer fits."""
-    return bool(cl.user_session.get(_TRIMMED, False))  # noqa: FBT003 - Chainlit's signature
+    return bool(cl.user_session.get(_TRIMMED, False))
 
 
 def turns_before(question_id: str) -> list[Turn]:

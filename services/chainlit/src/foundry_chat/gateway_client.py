@@ -13,7 +13,7 @@ from foundry_chat import errors, sse
 from foundry_chat.models import Model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from foundry_chat.history import ChatMessage
     from foundry_chat.settings import Settings
@@ -85,21 +85,28 @@ class GatewayClient:
         Raises:
             ChatError: the request failed or the stream broke off.
         """
-        parameters: dict[str, Any] = sampling.as_parameters()
+        # Untyped on purpose: the client's overloads know OpenAI's models and roles by name.
+        request: dict[str, Any] = {
+            "model": model,
+            "messages": list(messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **sampling.as_parameters(),
+        }
         try:
             async with self._client.chat.completions.with_streaming_response.create(
-                model=model,
-                messages=list(messages),  # type: ignore[arg-type]  # a plain dict per message
-                stream=True,
-                stream_options={"include_usage": True},
-                **parameters,
+                **request
             ) as response:
-                yield self._events(response.iter_bytes())
+                events = self._events(response.iter_bytes())
+                try:
+                    yield events
+                finally:
+                    await events.aclose()
         except (OpenAIError, httpx2.HTTPError, OSError) as error:
             raise errors.from_exception(error, self.url) from error
 
     @staticmethod
-    async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[sse.Event]]:
+    async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[sse.Event], None]:
         decoder = sse.Decoder()
         async for chunk in chunks:
             if events := decoder.feed(chunk):

@@ -35,6 +35,13 @@ def is_connected(session: WebsocketSession) -> bool:
     return bool(sio.manager.is_connected(session.socket_id, "/"))
 
 
+async def emit(session: WebsocketSession, event: str, data: Any) -> None:
+    """Send an event to the browser of any session, whoever's task this is."""
+    # Chainlit declares this callable as if it returned nothing.
+    sending: Any = session.emit(event, data)
+    await sending
+
+
 class Writer:
     """Writes one answer into the current chat."""
 
@@ -110,7 +117,7 @@ class Writer:
             props["download"] = {"text": line, "percent": percent}
         if props != self._note.props and self._note.for_id:
             self._note.props = props
-            await self._session.emit("element", self._note.to_dict())
+            await emit(self._session, "element", self._note.to_dict())
 
     async def _show_note(self, **props: Any) -> None:
         props = {key: value for key, value in props.items() if value}
@@ -149,8 +156,8 @@ class Writer:
             if WebsocketSession.get_by_id(session.id) is not session:
                 return
             await asyncio.sleep(_RECONNECT_POLL)
-        await session.emit("new_message", self._message.to_dict())
+        await emit(session, "new_message", self._message.to_dict())
         if self._note.for_id:
-            await session.emit("element", self._note.to_dict())
+            await emit(session, "element", self._note.to_dict())
         for action in self._message.actions:
-            await session.emit("action", action.to_dict())
+            await emit(session, "action", action.to_dict())

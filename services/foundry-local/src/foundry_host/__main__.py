@@ -6,22 +6,29 @@ import logging
 import signal
 import sys
 
+from foundry_host.errors import HostError, SettingsError
+from foundry_host.healthcheck import healthcheck
 from foundry_host.host import Host
-from foundry_host.settings import SettingsError, read_settings
+from foundry_host.settings import read_settings
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line.
+
+    Returns:
+        0 when it was asked to stop or is healthy, 1 when something failed, 2 for wrong usage.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     try:
-        settings = read_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    host = Host(settings)
-    for name in ("SIGTERM", "SIGINT"):
-        signal.signal(getattr(signal, name), lambda *_: host.stop())
-    host.run()
+        if sys.argv[1:] == ["healthcheck"]:
+            return healthcheck(read_settings([]))
+        host = Host(read_settings())
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: host.stop())
+        host.run()
+    except HostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2 if isinstance(error, SettingsError) else 1
     return 0
 
 

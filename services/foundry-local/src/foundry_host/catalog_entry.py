@@ -14,9 +14,10 @@ so a client that needs the context length asks the companion's ``/status``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from foundry_host.model_directory import LocalModel
+if TYPE_CHECKING:
+    from foundry_host.model_directory import LocalModel
 
 #: The publisher of every local model; also the folder in the runtime's model cache.
 PUBLISHER = "local"

@@ -18,13 +18,16 @@ reveals no paths and accepts no commands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foundry_host import __version__
 from foundry_host.http_server import JsonServer, Request, Response
-from foundry_host.settings import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundry_host.settings import Address
 
 
 class Companion:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from foundry_host.addresses import require_free
 from foundry_host.catalog_server import CatalogServer
 from foundry_host.companion import Companion
+from foundry_host.errors import HostError, ModelDirectoryError, plain
+from foundry_host.fetcher import Fetcher
 from foundry_host.model_cache import place_models
 from foundry_host.model_directory import (
     LocalModel,
-    ModelDirectoryError,
     read_model_directory,
     scan_models_directory,
 )
+from foundry_host.public_catalog import PublicCatalog
 from foundry_host.runtime import Runtime, runtime_version, start_runtime
 from foundry_host.settings import Settings
 from foundry_host.state import Board, ModelState, ModelStatus
@@ -25,6 +29,16 @@ from foundry_host.state import Board, ModelState, ModelStatus
 DEMO_ALIAS = "foundry-demo"
 DEMO_DISPLAY_NAME = "Foundry demo (built-in demo)"
 DEMO_DIR = Path(__file__).parent / "demo_model"
+
+UNREACHABLE = "public_catalog_unreachable"
+UNREACHABLE_MESSAGE = (
+    "Microsoft's public model catalog cannot be reached. The models on this machine work as they "
+    "are; to download others, connect this machine to the internet, or put an ONNX Runtime GenAI "
+    "model into the models directory."
+)
+
+#: ``docker stop`` kills after 10 s.
+_STOP_SECONDS = 8.0
 
 log = logging.getLogger("foundry_host")
 
@@ -40,6 +54,7 @@ class Host:
         self._start = start
         self._stop = threading.Event()
         self._runtime: Runtime | None = None
+        self._fetcher: Fetcher | None = None
 
     def stop(self) -> None:
         """Ask ``run`` to return; safe in a signal handler."""
@@ -49,13 +64,15 @@ class Host:
         """Serve until ``stop`` is called or somebody posts to the web service's ``/shutdown``.
 
         Raises:
-            OSError: The cache cannot be written or a port cannot be bound.
-            FoundryLocalException: The runtime refused to start.
+            HostError: An address is taken, the data directory cannot be written, or the runtime
+                refused to start.
         """
+        require_free(self.settings.addresses)
         models = self._local_models()
-        place_models(self.settings.cache_dir, models)
+        self._prepare_disk(models)
         with ExitStack() as stack:
-            catalog = CatalogServer(lambda: models)
+            public = self._public_catalog(stack)
+            catalog = CatalogServer(lambda: models, public)
             stack.callback(catalog.close)
             companion = Companion(
                 tuple(address.companion for address in self.settings.addresses),
@@ -64,24 +81,31 @@ class Host:
                 embedded=self.settings.embedded,
             )
             stack.callback(companion.close)
-            runtime = self._runtime = self._start(self.settings, [catalog.url])
-            stack.callback(runtime.close)
-            runtime.start_web_service()
+            runtime = self._start_runtime(catalog.urls)
+            stack.callback(self._close_runtime, runtime)
             log.info("Foundry Local listens on %s", " and ".join(runtime.urls or []))
-            if self.settings.demo:
-                self._load(runtime, DEMO_ALIAS)
-            for alias in self.settings.models:
-                self._load(runtime, alias)
+            if any(model.demo for model in models):
+                self._load_demo(runtime)
+            self._fetcher = Fetcher(
+                runtime,
+                self.board,
+                self.settings.models,
+                self._stop,
+                public=public,
+                accelerate=self.settings.accelerate,
+            )
+            worker = threading.Thread(target=self._fetcher.run, name="fetcher", daemon=True)
+            worker.start()
             while not self._stop.wait(1):
                 if runtime.is_shutdown_requested():
                     log.info("asked to shut down through the web service")
-                    break
+                    self._stop.set()
             log.info("stopping")
-            self._runtime = None
+            self._fetcher.wake()
 
     def _local_models(self) -> list[LocalModel]:
         models: list[LocalModel] = []
-        problems: list[str] = []
+        problems: list[ModelDirectoryError] = []
         if self.settings.demo:
             try:
                 models.append(
@@ -93,7 +117,7 @@ class Host:
                     )
                 )
             except ModelDirectoryError as error:
-                problems.append(str(error))
+                problems.append(error)
         if self.settings.models_dir:
             found, broken = scan_models_directory(self.settings.models_dir)
             models += found
@@ -101,6 +125,7 @@ class Host:
         for problem in problems:
             log.warning("%s", problem)
         for model in models:
+            log.info("%s: %s, %d tokens", model.alias, model.path, model.context_length)
             self.board.put(
                 ModelStatus(
                     alias=model.alias,
@@ -112,18 +137,71 @@ class Host:
             )
         return models
 
-    def _load(self, runtime: Runtime, alias: str) -> None:
-        model = runtime.catalog.get_model(alias)
-        if model is None:
-            log.error("no model %s", alias)
-            return
-        self.board.update(alias, state=ModelState.LOADING)
-        model.load()
-        self.board.update(alias, state=ModelState.LOADED)
-        log.info("%s is loaded", alias)
+    def _prepare_disk(self, models: list[LocalModel]) -> None:
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+            place_models(self.settings.cache_dir, models)
+        except OSError as error:
+            raise HostError(
+                f"{error.filename or self.settings.data_dir} cannot be written: {error.strerror}.",
+                "Make it writable for this user, or choose another with --data-dir or --cache-dir.",
+            ) from error
+
+    def _public_catalog(self, stack: ExitStack) -> PublicCatalog | None:
+        if self.settings.public_catalog is None:
+            return None
+        store = self.settings.data_dir / "public-catalog.json"
+
+        def changed() -> None:
+            if public.reachable:
+                if self.board.withdraw(UNREACHABLE):
+                    log.info("the public model catalog can be reached again")
+            elif self.board.notice(UNREACHABLE, UNREACHABLE_MESSAGE):
+                log.warning("%s", UNREACHABLE_MESSAGE)
+            if self._fetcher and public.reachable:
+                self._fetcher.wake()
+
+        public = PublicCatalog(self.settings.public_catalog, store, changed)
+        stack.callback(public.close)
+        return public
+
+    def _start_runtime(self, catalog_urls: list[str]) -> Runtime:
+        try:
+            runtime = self._start(self.settings, catalog_urls)
+            runtime.start_web_service()
+        except Exception as error:
+            raise HostError(
+                f"Foundry Local did not start: {plain(error)}.",
+                f"Its log is in {self.settings.data_dir / 'logs'}.",
+            ) from error
+        self._runtime = runtime
+        return runtime
+
+    def _load_demo(self, runtime: Runtime) -> None:
+        try:
+            model = runtime.catalog.get_model(DEMO_ALIAS)
+            if model:
+                model.load()
+        except Exception as error:  # noqa: BLE001 - the other models still work
+            log.warning("the demo model could not be loaded: %s", plain(error))
+        else:
+            log.info("%s %s", DEMO_ALIAS, "is loaded" if model else "is not listed by the runtime")
+
+    def _close_runtime(self, runtime: Runtime) -> None:
+        """Close the runtime, in bounded time even in the middle of a load."""
+        self._runtime = None
+        timer = threading.Timer(_STOP_SECONDS, os._exit, (0,))
+        timer.daemon = True
+        timer.start()
+        runtime.close()
+        timer.cancel()
 
     def _status(self) -> dict[str, Any]:
         runtime = self._runtime
-        if runtime is not None and runtime.urls:
-            self.board.mark_loaded({model.id for model in runtime.catalog.get_loaded_models()})
+        if runtime is not None:
+            cached = [
+                ModelStatus(model.alias, model.id, context_length=model.context_length)
+                for model in runtime.catalog.get_cached_models()
+            ]
+            self.board.follow(cached, {model.id for model in runtime.catalog.get_loaded_models()})
         return self.board.as_json()

@@ -6,11 +6,13 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 #: Catalog queries are a few hundred bytes; nothing honest sends more than this.
 _MAX_BODY = 1 << 20

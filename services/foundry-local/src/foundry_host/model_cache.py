@@ -11,10 +11,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foundry_host.catalog_entry import PUBLISHER
-from foundry_host.model_directory import LocalModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from foundry_host.model_directory import LocalModel
 
 #: Marks folders that this module made, the only ones that it ever removes.
 MARKER = ".foundry-host"

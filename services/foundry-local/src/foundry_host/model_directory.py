@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from foundry_host.errors import ModelDirectoryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: The runtime answers 400 to prompt + 2,048 over the context, so this is its real default budget.
 DEFAULT_MAX_OUTPUT_TOKENS = 2048
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
-
-
-class ModelDirectoryError(Exception):
-    """A directory that cannot be served; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,18 @@ def read_model_directory(
     alias = alias or path.name
     if not _ALIAS.match(alias):
         raise ModelDirectoryError(
-            f"{path}: the directory's name is the model's alias and may hold only letters, digits, "
-            f"'.', '_' and '-'. Rename the directory."
+            f"{path}: a model's alias is its directory's name and may hold only letters, digits, "
+            f"'.', '_' and '-'.",
+            "Rename the directory.",
         )
-    config = _read_json(path / "genai_config.json", "It is not an ONNX Runtime GenAI model")
+    config = _read_json(path / "genai_config.json", "it is not an ONNX Runtime GenAI model")
     model = _section(config, "model", path)
     search = _section(config, "search", path, required=False)
     context = model.get("context_length") or search.get("max_length")
     if not isinstance(context, int) or isinstance(context, bool) or context <= 0:
         raise ModelDirectoryError(
-            f"{path}: genai_config.json names neither model.context_length nor search.max_length. "
-            f"Add the model's context length in tokens, or export the model again."
+            f"{path}: genai_config.json names neither model.context_length nor search.max_length.",
+            "Add the model's context length in tokens, or export the model again.",
         )
     _require_model_files(path, model)
     template = _chat_template(path)
@@ -98,7 +99,7 @@ def read_model_directory(
     )
 
 
-def scan_models_directory(root: Path) -> tuple[list[LocalModel], list[str]]:
+def scan_models_directory(root: Path) -> tuple[list[LocalModel], list[ModelDirectoryError]]:
     """Describe every model directory directly under ``root``.
 
     Returns:
@@ -107,20 +108,27 @@ def scan_models_directory(root: Path) -> tuple[list[LocalModel], list[str]]:
         (it holds ``genai_config.json``) counts as one model.
     """
     if not root.is_dir():
-        return [], [f"{root}: no such directory. Check --models-dir or the mount of that path."]
+        missing = ModelDirectoryError(
+            f"{root}: no such directory.", "Check --models-dir, or the mount of that path."
+        )
+        return [], [missing]
     if (root / "genai_config.json").is_file():
         candidates = [root]
     else:
         candidates = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     models: list[LocalModel] = []
-    problems: list[str] = []
+    problems: list[ModelDirectoryError] = []
     for candidate in candidates:
         try:
             models.append(read_model_directory(candidate))
         except ModelDirectoryError as error:
-            problems.append(str(error))
+            problems.append(error)
         except OSError as error:
-            problems.append(f"{candidate}: {error.strerror}. Check that this user may read it.")
+            problems.append(
+                ModelDirectoryError(
+                    f"{candidate}: {error.strerror}.", "Check that this user may read it."
+                )
+            )
     return models, problems
 
 
@@ -129,16 +137,16 @@ def _read_json(path: Path, otherwise: str) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelDirectoryError(
-            f"{path.parent}: no {path.name}. {otherwise}; "
-            f"export one with onnxruntime-genai's model builder, or move the directory away."
+            f"{path.parent}: no {path.name}; {otherwise}.",
+            "Export one with onnxruntime-genai's model builder, or move the directory away.",
         ) from None
     except ValueError as error:
         raise ModelDirectoryError(
-            f"{path.parent}: {path.name} is not valid JSON ({error}). Copy the model again."
+            f"{path.parent}: {path.name} is not valid JSON ({error}).", "Copy the model again."
         ) from None
     if not isinstance(value, dict):
         raise ModelDirectoryError(
-            f"{path.parent}: {path.name} holds no JSON object. Copy the model again."
+            f"{path.parent}: {path.name} holds no JSON object.", "Copy the model again."
         )
     return value
 
@@ -151,7 +159,7 @@ def _section(
         return section
     if required:
         raise ModelDirectoryError(
-            f"{path}: genai_config.json has no '{name}' section. Export the model again."
+            f"{path}: genai_config.json has no '{name}' section.", "Export the model again."
         )
     return {}
 
@@ -166,12 +174,13 @@ def _require_model_files(path: Path, model: dict[str, Any]) -> None:
     missing = [name for name in named or ["model.onnx"] if not (path / name).is_file()]
     if missing:
         raise ModelDirectoryError(
-            f"{path}: {', '.join(missing)} is missing. The copy is incomplete; copy it again."
+            f"{path}: the copy is incomplete, {', '.join(missing)} is missing.",
+            "Copy the model again.",
         )
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelDirectoryError(
-            f"{path}: no tokenizer ({', '.join(_TOKENIZER_FILES)}). "
-            f"Copy the tokenizer files of the original model beside the ONNX file."
+            f"{path}: no tokenizer ({', '.join(_TOKENIZER_FILES)}).",
+            "Copy the tokenizer files of the original model beside the ONNX file.",
         )
 
 

@@ -1,13 +1,16 @@
 """The part of ``foundry-local-sdk`` that this package uses, and how it is started."""
 
+# ruff: noqa: D102 - what each member does is documented in the SDK
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from foundry_host.settings import Settings
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from foundry_host.settings import Settings
 
 #: The runtime's application name: also a part of its default paths, which are all overridden.
 APP_NAME = "foundry-chat"
@@ -28,6 +31,7 @@ class Model(Protocol):
     def context_length(self) -> int | None: ...
     @property
     def variants(self) -> list[Model]: ...
+    def select_variant(self, variant: Model) -> None: ...
     def get_int_property(self, key: str, default: int = 0) -> int: ...
     def download(
         self,
@@ -43,6 +47,7 @@ class Catalog(Protocol):
     def list_models(self) -> list[Model]: ...
     def get_model(self, model_alias: str) -> Model | None: ...
     def get_model_variant(self, model_id: str) -> Model | None: ...
+    def get_cached_models(self) -> list[Model]: ...
     def get_loaded_models(self) -> list[Model]: ...
 
 
@@ -106,7 +111,8 @@ def start_runtime(settings: Settings, catalog_urls: list[str]) -> Runtime:
             log_level=LogLevel(settings.log_level),
             web=Configuration.WebService(urls=";".join(a.url for a in settings.addresses)),
             catalog_urls=[(url, None) for url in catalog_urls],
+            catalog_region=settings.catalog_region,
             disable_nonessential_telemetry=True,
         )
     )
-    return cast(Runtime, manager)
+    return cast("Runtime", manager)

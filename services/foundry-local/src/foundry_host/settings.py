@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from foundry_host.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 DEFAULT_URL = "http://127.0.0.1:51211"
+DEFAULT_DATA_DIR = Path.home() / ".foundry-chat"
 PUBLIC_CATALOG_URL = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
-
-
-class SettingsError(Exception):
-    """A setting has a bad value; the message names it and says what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Settings:
         demo: Whether to serve the bundled demo model.
         demo_dir: The directory of the demo model; the bundled one when ``None``.
         public_catalog: Address of the public catalog, or ``None`` to stay without it.
+        catalog_region: The Azure region to download from; the runtime chooses when ``None``.
         accelerate: Whether to fetch execution providers for a GPU or NPU.
         embedded: Whether this runs in the stack's own container.
         log_level: The runtime's own log level, a ``LogLevel`` value.
@@ -60,11 +63,12 @@ class Settings:
     models: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = (Address("127.0.0.1", 51211),)
     models_dir: Path | None = None
-    data_dir: Path = Path.home() / ".foundry-chat"
-    cache_dir: Path = Path.home() / ".foundry-chat" / "models"
+    data_dir: Path = DEFAULT_DATA_DIR
+    cache_dir: Path = DEFAULT_DATA_DIR / "models"
     demo: bool = True
     demo_dir: Path | None = None
     public_catalog: str | None = PUBLIC_CATALOG_URL
+    catalog_region: str | None = None
     accelerate: bool = True
     embedded: bool = False
     log_level: str = "Error"
@@ -160,14 +164,14 @@ def read_settings(
         if value in _FALSE:
             return False
         if value:
-            raise SettingsError(f"{variable}={value!r}: expected yes or no")
+            raise SettingsError(f"{variable}={value!r} is neither yes nor no.", "Write yes or no.")
         return default
 
     models = options.model or _split(
         environ.get("FOUNDRY_HOST_MODEL") or environ.get("EMBEDDED_MODEL")
     )
     urls = options.url or _split(environ.get("FOUNDRY_HOST_URL")) or [DEFAULT_URL]
-    data_dir = path(options.data_dir, "FOUNDRY_HOST_DATA_DIR") or Settings.data_dir
+    data_dir = path(options.data_dir, "FOUNDRY_HOST_DATA_DIR") or DEFAULT_DATA_DIR
     public = flag(options.public_catalog, "FOUNDRY_HOST_PUBLIC_CATALOG", default=True)
     return Settings(
         models=tuple(dict.fromkeys(models)),
@@ -182,6 +186,7 @@ def read_settings(
             if public
             else None
         ),
+        catalog_region=environ.get("FOUNDRY_HOST_CATALOG_REGION") or None,
         accelerate=flag(options.accelerate, "FOUNDRY_HOST_ACCELERATE", default=True),
         embedded=flag(None, "FOUNDRY_HOST_EMBEDDED", default=False),
         log_level=_log_level(environ.get("FOUNDRY_HOST_LOG_LEVEL") or "Error"),
@@ -194,24 +199,29 @@ def parse_address(url: str) -> Address:
     Raises:
         SettingsError: It is something else.
     """
-    expected = f"--url {url}: expected http://ADDRESS:PORT, for example {DEFAULT_URL}"
+    expected = SettingsError(
+        f"--url {url} is not of the form http://ADDRESS:PORT.", f"For example: {DEFAULT_URL}."
+    )
     parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise SettingsError(expected) from None
+        raise expected from None
     if parts.scheme != "http" or not host or not port or parts.path not in {"", "/"}:
-        raise SettingsError(expected)
+        raise expected
     if port > 65534:  # noqa: PLR2004 - the companion needs the next one
-        raise SettingsError(f"--url {url}: the port must be below 65535: the next one is used too")
+        raise SettingsError(
+            f"--url {url}: the status server needs the next port.", "Choose one below 65535."
+        )
     if host == "localhost":
         host = "127.0.0.1"
     try:
         ipaddress.ip_address(host)
     except ValueError:
         raise SettingsError(
-            f"--url {url}: {host} is a name. Give the address of one of this machine's interfaces, "
-            f"127.0.0.1 for this machine only or 0.0.0.0 for all."
+            f"--url {url}: {host} is a name.",
+            "Give the address of one of this machine's interfaces, 127.0.0.1 for this machine "
+            "only or 0.0.0.0 for all.",
         ) from None
     return Address(host, port)
 
@@ -224,6 +234,6 @@ def _log_level(value: str) -> str:
     levels = ("Verbose", "Debug", "Information", "Warning", "Error", "Fatal")
     if value.capitalize() not in levels:
         raise SettingsError(
-            f"FOUNDRY_HOST_LOG_LEVEL={value!r}: expected one of {', '.join(levels)}"
+            f"FOUNDRY_HOST_LOG_LEVEL={value!r} is unknown.", f"Use one of {', '.join(levels)}."
         )
     return value.capitalize()

@@ -11,7 +11,6 @@ from typing import Any
 class ModelState(StrEnum):
     """Where a model stands, in the words of the SDK."""
 
-    WAITING = "waiting"
     DOWNLOADING = "downloading"
     CACHED = "cached"
     LOADING = "loading"
@@ -44,7 +43,7 @@ class ModelStatus:
 
     alias: str
     variant: str | None = None
-    state: ModelState = ModelState.WAITING
+    state: ModelState = ModelState.CACHED
     demo: bool = False
     context_length: int | None = None
     progress: Progress | None = None
@@ -84,15 +83,21 @@ class Board:
         with self._lock:
             return self._models.get(alias)
 
-    def mark_loaded(self, variants: set[str]) -> None:
-        """Follow what the runtime says is loaded; callers load and unload through its web service.
+    def follow(self, cached: list[ModelStatus], loaded: set[str]) -> None:
+        """Follow what the runtime says: callers load and unload through its web service.
 
         A model that is on its way (downloading, loading) or failed keeps its state until it is
         seen loaded.
+
+        Args:
+            cached: Every model on this machine; those not known yet are added.
+            loaded: The variants in memory.
         """
         with self._lock:
+            for status in cached:
+                self._models.setdefault(status.alias, status)
             for alias, status in self._models.items():
-                if status.variant in variants:
+                if status.variant in loaded:
                     state = ModelState.LOADED
                 elif status.state is ModelState.LOADED:
                     state = ModelState.CACHED

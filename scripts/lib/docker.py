@@ -1,0 +1,233 @@
+"""The Docker engine: found, installed where we may, started where nothing else does, checked."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import debian
+from lib.console import StepFailedError, note, run
+from lib.environment import ROOT
+
+OLDEST_ENGINE = (25, 0, 5)
+"""First with health checks that ask often while starting, and whose internal networks do not
+pass name queries out (CVE-2024-29018)."""
+OLDEST_COMPOSE = (2, 24, 0)
+OLDEST_BUILDX = (0, 12, 0)
+START_SECONDS = 60
+STOP_SECONDS = 30
+RECORD = ROOT / ".cache" / "docker-engine.json"
+LOG = Path("/var/log/foundry-chat-dockerd.log")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine that answers.
+
+    Attributes:
+        version: of the engine.
+        process: the engine, where this very process has started it.
+    """
+
+    version: str
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def stop_if_started_here(self) -> None:
+        """Stop the engine if this process has started it; anything else is left alone."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        RECORD.unlink(missing_ok=True)
+
+
+def ensure_engine(*, install: bool = True) -> Engine:
+    """Have a Docker engine with Compose and Buildx at hand, and running.
+
+    Args:
+        install: whether missing parts may be installed.
+
+    Raises:
+        StepFailedError: something is missing, stopped or too old and cannot be mended from here.
+    """
+    lacking = missing_parts()
+    if lacking:
+        if not install or not can_install():
+            raise StepFailedError(f"Missing: {', '.join(lacking)}.", how_to_install())
+        note(f"missing: {', '.join(lacking)}; installing from the distribution's packages")
+        debian.install_docker(debian.release())
+    engine = running_engine() or start_engine()
+    require("Docker Engine", engine.version, OLDEST_ENGINE)
+    require("Docker Compose", answer("compose", "version", "--short"), OLDEST_COMPOSE)
+    require("Docker Buildx", answer("buildx", "version"), OLDEST_BUILDX)
+    return engine
+
+
+def missing_parts() -> list[str]:
+    """What of Docker is not on this machine."""
+    if shutil.which("docker") is None:
+        return ["Docker Engine", "Docker Compose", "Docker Buildx"]
+    lacking = []
+    if shutil.which("dockerd") is None and not answer("version", "--format", "{{.Server.Version}}"):
+        lacking.append("Docker Engine")
+    if not answer("compose", "version", "--short"):
+        lacking.append("Docker Compose")
+    if not answer("buildx", "version"):
+        lacking.append("Docker Buildx")
+    if lacking == ["Docker Engine"] and (not can_install() or is_desktop_client()):
+        return []  # a Docker Desktop that is not running: said when it does not answer
+    return lacking
+
+
+def can_install() -> bool:
+    """Whether this machine is one on which Docker can be installed from here."""
+    foreign = any(map(debian.package_is_installed, ("docker-ce", "docker-ce-cli")))
+    return bool(debian.docker_packages(debian.release())) and debian.is_root() and not foreign
+
+
+def is_desktop_client() -> bool:
+    """Whether the chosen context belongs to Docker Desktop."""
+    return "desktop" in answer("context", "show")
+
+
+def how_to_install() -> str:
+    """What a person has to do on this system to get Docker."""
+    if sys.platform in {"win32", "darwin"}:
+        return (
+            "Install Docker Desktop (https://docs.docker.com/desktop/), start it, and run this "
+            "again."
+        )
+    packages = debian.docker_packages(debian.release())
+    if packages and not debian.is_root():
+        return f"Run this once as root (sudo {sys.executable} scripts/up.py): it installs them."
+    return (
+        "Install Docker Engine with the Compose and Buildx plugins "
+        "(https://docs.docker.com/engine/install/), and run this again."
+    )
+
+
+def answer(*arguments: str) -> str:
+    """What the docker client prints for these arguments; nothing when it fails."""
+    try:
+        asked = subprocess.run(
+            ["docker", *arguments], check=False, capture_output=True, text=True, timeout=20
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def running_engine() -> Engine | None:
+    """The engine that answers now, if one does."""
+    version = answer("version", "--format", "{{.Server.Version}}")
+    return Engine(version) if version else None
+
+
+def start_engine() -> Engine:
+    """Start the installed engine: by systemd where it runs, else as a process of its own.
+
+    Raises:
+        StepFailedError: it cannot be started from here, or does not answer in time.
+    """
+    if "permission denied" in complaint():
+        raise StepFailedError(
+            "The Docker engine refuses this user (permission denied on its socket).",
+            "Run `sudo usermod -aG docker $USER`, sign in again, and run this again.",
+        )
+    if shutil.which("dockerd") is None:
+        raise StepFailedError(
+            "The Docker engine does not answer.", "Start Docker Desktop, and run this again."
+        )
+    if not debian.is_root():
+        raise StepFailedError(
+            "The Docker engine is not running.",
+            "Start it with `sudo systemctl start docker`, and run this again.",
+        )
+    if debian.has_systemd():
+        run(["systemctl", "start", "docker"], remedy="See `journalctl -u docker`.", quiet=True)
+        return wait_for_engine(None)
+    return wait_for_engine(launch())
+
+
+def complaint() -> str:
+    """Why the engine does not answer, in the docker client's words, in lower case."""
+    asked = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
+    return asked.stderr.lower()
+
+
+def launch() -> "subprocess.Popen[bytes]":
+    """Start dockerd in a session of its own, so that it outlives this script and its terminal."""
+    note(f"starting dockerd; it writes to {LOG}")
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(
+            ["dockerd"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps({"pid": process.pid, "log": str(LOG)}), encoding="utf-8")
+    return process
+
+
+def wait_for_engine(process: "subprocess.Popen[bytes] | None") -> Engine:
+    """Wait until the engine that is starting answers.
+
+    Raises:
+        StepFailedError: with the end of its log.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        engine = running_engine()
+        if engine:
+            return Engine(engine.version, process)
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.3)
+    tail = ""
+    if process is not None:
+        tail = "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-8:])
+    raise StepFailedError(
+        f"The Docker engine did not start within {START_SECONDS} s.\n{tail}",
+        f"Mend what its log says ({LOG if process is not None else 'journalctl -u docker'}).",
+    )
+
+
+def started_earlier() -> str:
+    """A line about an engine that an earlier run has started and that still runs, or nothing."""
+    try:
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
+        os.kill(record["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return ""
+    return f"dockerd runs as process {record['pid']} (`kill {record['pid']}` ends it)"
+
+
+def version_in(text: str) -> tuple[int, ...]:
+    """The first dotted number in a tool's answer, such as (26, 1, 5) in "26.1.5+dfsg1"."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
+
+
+def require(name: str, answered: str, oldest: tuple[int, ...]) -> None:
+    """Refuse a version that is too old.
+
+    Raises:
+        StepFailedError: with the version that is expected and the one that was found.
+    """
+    if version_in(answered) < oldest:
+        wanted = ".".join(map(str, oldest))
+        raise StepFailedError(
+            f"{name} {wanted} or newer is needed, found {answered or 'none'}.",
+            f"Upgrade {name}, and run this again.",
+        )

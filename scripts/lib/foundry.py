@@ -1,0 +1,167 @@
+"""Finding the Foundry Local that already runs on this machine, and whether containers reach it."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+DEFAULT_PORT = 51211
+HOST_NAME = "host.docker.internal"
+STATUS_COMMANDS = (("foundry", "server", "status"), ("foundry", "service", "status"))
+"""CLI 0.10 and newer say `server`, older ones `service`."""
+STATUS_ROUTES = ("/openai/status", "/status")
+"""Of the generation up to CLI 0.8, and of every later one."""
+TELLING_KEYS = {"endpoints", "modeldirpath", "modelcachepath"}
+TIMEOUT_SECONDS = 2.0
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A Foundry Local on this machine, or none.
+
+    Attributes:
+        port: where it listens; None when none was found.
+        reachable: whether containers can call it there.
+        how: how it was found, or what was tried, in words.
+        remedy: what makes it reachable, where it is not.
+    """
+
+    port: int | None
+    reachable: bool
+    how: str
+    remedy: str = ""
+
+    @property
+    def url(self) -> str:
+        """Its address as containers see it."""
+        return f"http://{HOST_NAME}:{self.port}"
+
+
+def find(*, desktop: bool) -> Finding:
+    """Look for Foundry Local where it may listen on this machine.
+
+    Args:
+        desktop: whether containers run in Docker Desktop, which carries `host.docker.internal`
+            to this machine's loopback addresses. Docker Engine on Linux does not.
+    """
+    for port, how in candidates():
+        if not is_foundry("127.0.0.1", port):
+            continue
+        if desktop or listens_beyond_loopback(port):
+            return Finding(port, reachable=True, how=how)
+        return Finding(
+            port,
+            reachable=False,
+            how=how,
+            remedy=(
+                f"It listens on this machine's loopback address only, which containers on Linux "
+                f"cannot reach. Stop it and run `{python()} scripts/foundry_host.py` instead: that "
+                f"also listens on Docker's bridge."
+            ),
+        )
+    return Finding(None, reachable=False, how=f"asked port {DEFAULT_PORT} and the foundry command")
+
+
+def candidates() -> Iterable[tuple[int, str]]:
+    """Ports to ask, with how each was found: the usual one first."""
+    yield DEFAULT_PORT, f"it answers on port {DEFAULT_PORT}"
+    if shutil.which("foundry") is None:
+        return
+    for command in STATUS_COMMANDS:
+        for port in ports_in(output_of(command)):
+            if port != DEFAULT_PORT:
+                yield port, f"`{' '.join(command)}` names port {port}"
+
+
+def output_of(command: Sequence[str]) -> str:
+    """What a command prints, on either stream; nothing when it fails to run."""
+    try:
+        asked = subprocess.run(command, check=False, capture_output=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (asked.stdout + b"\n" + asked.stderr).decode("utf-8", "replace")
+
+
+def ports_in(status: str) -> list[int]:
+    """The ports in what the foundry command says about its server, each once."""
+    addresses = re.findall(r"https?://[\w.\-\[\]:*]+?:(\d{2,5})\b", status)
+    return list(dict.fromkeys(int(port) for port in addresses))
+
+
+def is_foundry(host: str, port: int) -> bool:
+    """Whether a Foundry Local of any generation answers there."""
+    return any(looks_like_status(fetch(f"http://{host}:{port}{route}")) for route in STATUS_ROUTES)
+
+
+def answers_at(url: str) -> bool:
+    """Whether a Foundry Local answers at an address meant for containers, asked from here."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname == HOST_NAME else parts.hostname or ""
+    return is_foundry(host, parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def fetch(url: str) -> bytes:
+    """The body at an address, past any proxy; empty when there is none."""
+    try:
+        with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
+            return bytes(response.read(65_536))
+    except (OSError, ValueError):
+        return b""
+
+
+def looks_like_status(body: bytes) -> bool:
+    """Whether a body is the status of a Foundry Local."""
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(status, dict) and bool(TELLING_KEYS & {key.lower() for key in status})
+
+
+def listens_beyond_loopback(port: int) -> bool:
+    """Whether something listens on this port at an address that containers can reach."""
+    tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+    texts = [table.read_text(encoding="ascii") for table in tables if table.exists()]
+    return any(not is_loopback(address) for address in listening(port, texts))
+
+
+def listening(port: int, tables: Iterable[str]) -> list[str]:
+    """The addresses on which a port is open, from the text of /proc/net/tcp and tcp6."""
+    addresses = []
+    for table in tables:
+        for line in table.splitlines()[1:]:
+            fields = line.split()
+            packed, _, number = fields[1].partition(":")
+            if fields[3] == "0A" and int(number, 16) == port:
+                addresses.append(unpack(packed))
+    return addresses
+
+
+def unpack(packed: str) -> str:
+    """An address as /proc/net/tcp writes it (32-bit words in the machine's order) as text."""
+    words = [packed[start : start + 8] for start in range(0, len(packed), 8)]
+    data = b"".join(int(word, 16).to_bytes(4, sys.byteorder) for word in words)
+    return socket.inet_ntop(socket.AF_INET if len(data) == 4 else socket.AF_INET6, data)  # noqa: PLR2004
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine itself can call an address."""
+    return address.startswith(("127.", "::ffff:127.")) or address == "::1"
+
+
+def python() -> str:
+    """How to call Python on this system."""
+    return "py" if sys.platform == "win32" else "python3"
+
+

@@ -1,0 +1,175 @@
+"""What a build needs from this machine: base images without a registry, certificates, pip."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from lib import debian
+from lib.console import StepFailedError, note, run
+from lib.docker import answer
+from lib.environment import ROOT
+from lib.settings import Settings
+
+PULLED = ("python:3.13-slim-trixie", "nginx:1.29-alpine")
+"""What compose.yaml builds on."""
+DEBIAN = "foundry-chat/debian:trixie-slim"
+BUILT = {
+    "foundry-chat/python:3.13": ROOT / "offline" / "python.Dockerfile",
+    "foundry-chat/nginx:1.26": ROOT / "offline" / "nginx.Dockerfile",
+}
+"""What compose.offline.yaml builds on instead."""
+
+SOURCE_LABEL = "foundry-chat.source"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATE_SETTINGS = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+LEFT_OUT = (
+    "./var/cache/apt/*",
+    "./var/lib/apt/lists/*",
+    "./usr/share/doc/*",
+    "./usr/share/man/*",
+    "./usr/share/locale/*",
+)
+PULL_SECONDS = 300
+
+
+def registry_answers() -> bool:
+    """Whether the images of compose.yaml are here or can be pulled. Pulls what is missing."""
+    for image in PULLED:
+        if has_image(image):
+            continue
+        note(f"pulling {image}")
+        try:
+            pull = ["docker", "pull", "--quiet", image]
+            pulled = subprocess.run(
+                pull, check=False, capture_output=True, text=True, timeout=PULL_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            note(f"it did not come within {PULL_SECONDS} s")
+            return False
+        if pulled.returncode != 0:
+            note(pulled.stderr.strip().splitlines()[-1] if pulled.stderr.strip() else "refused")
+            return False
+    return True
+
+
+def has_image(image: str) -> bool:
+    """Whether an image is on this machine."""
+    return bool(answer("image", "inspect", "--format", "{{.Id}}", image))
+
+
+def make_base_images() -> None:
+    """Make the base images of compose.offline.yaml that are absent or out of date.
+
+    Raises:
+        StepFailedError: this machine cannot make them, or a step failed.
+    """
+    if not has_image(DEBIAN):
+        make_debian()
+    for image, dockerfile in BUILT.items():
+        content = dockerfile.read_bytes() + answer("image", "inspect", "-f", "{{.Id}}", DEBIAN).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        label = f'{{{{index .Config.Labels "{SOURCE_LABEL}"}}}}'
+        if answer("image", "inspect", "--format", label, image) == digest:
+            continue
+        note(f"building {image}")
+        run(
+            ["docker", "build", "--quiet", "--tag", image, "--file", dockerfile]
+            + ["--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments(), dockerfile.parent],
+            remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            quiet=True,
+        )
+
+
+def proxy_arguments() -> list[str]:
+    """Lets a build use the proxy of this machine's environment; no value is written down."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+    return [word for name in names for word in ("--build-arg", name)]
+
+
+def make_debian() -> None:
+    """Make Debian 13 from packages and give it to Docker as an image.
+
+    Raises:
+        StepFailedError: not root on Debian or Ubuntu, or a step failed.
+    """
+    if not debian.is_root() or shutil.which("apt-get") is None:
+        raise StepFailedError(
+            "No container registry answers, and base images can only be made as root on Debian or "
+            "Ubuntu.",
+            f"Let this machine reach a registry that has {' and '.join(PULLED)}, or run this as "
+            "root on Debian or Ubuntu.",
+        )
+    debian.require_debootstrap()
+    note("making a Debian 13 base image with debootstrap; this takes about a minute")
+    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:  # noqa: S108
+        keyring = f"--keyring={debian.KEYRING}"
+        make = ["debootstrap", "--variant=minbase", keyring, "trixie", folder, debian.mirror()]
+        run(
+            make,
+            remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            quiet=True,
+        )
+        import_folder(Path(folder), DEBIAN)
+
+
+def import_folder(folder: Path, image: str) -> None:
+    """Give a folder to Docker as an image.
+
+    Raises:
+        StepFailedError: Docker refused it.
+    """
+    leave_out = [f"--exclude={pattern}" for pattern in LEFT_OUT]
+    pack = ["tar", "--create", "--one-file-system", *leave_out, f"--directory={folder}", "."]
+    take = ["docker", "import", "--change", 'CMD ["bash"]', "-", image]
+    with subprocess.Popen(pack, stdout=subprocess.PIPE) as packing:
+        taken = subprocess.run(take, check=False, stdin=packing.stdout, capture_output=True)
+    if taken.returncode != 0 or packing.returncode != 0:
+        raise StepFailedError(
+            f"Docker did not take the image {image}: {taken.stderr.decode().strip()}",
+            "Check the space on Docker's disk (`docker system df`), then run this again.",
+        )
+
+
+def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
+    """Where builds find this machine's certificates and pip configuration, where it has any."""
+    values = {}
+    named = (settings.get(name) for name in CERTIFICATE_SETTINGS)
+    bundle = next((path for path in named if path and Path(path).is_file()), "")
+    if not bundle and offline and SYSTEM_CERTIFICATES.exists():
+        bundle = str(SYSTEM_CERTIFICATES)
+    if bundle:
+        values["BUILD_CA_BUNDLE"] = bundle
+    configuration = pip_configuration()
+    if configuration:
+        path = ROOT / ".cache" / "pip.conf"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(configuration, encoding="utf-8")
+        values["BUILD_PIP_CONF"] = str(path)
+    return values
+
+
+def pip_configuration() -> str:
+    """This machine's package index, as a pip configuration for builds; nothing for the usual one."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+    )
+    return configuration_from(asked.stdout)
+
+
+def configuration_from(listing: str) -> str:
+    """A pip configuration with the indexes of `pip config list` that a container can reach."""
+    values: dict[str, str] = {}
+    for line in listing.splitlines():
+        name, _, value = line.partition("=")
+        setting = name.strip().rpartition(".")[2]
+        if setting not in {"index-url", "extra-index-url", "trusted-host", "proxy"}:
+            continue
+        words = value.strip().strip("'\"").replace("\\n", " ").split()
+        if setting.endswith("url"):
+            words = [word for word in words if word.startswith(("http://", "https://"))]
+        if words:
+            values[setting] = " ".join(words)
+    return "".join(["[global]\n", *(f"{k} = {v}\n" for k, v in values.items())]) if values else ""
