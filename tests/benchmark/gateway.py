@@ -3,12 +3,13 @@
 import asyncio
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import psutil
 from benchmark import load
 from benchmark.report import Figure
 from support.foundry import DEMO_ALIAS, DEMO_VARIANT, start_foundry_v2
-from support.gateway import start_gateway
+from support.gateway import run_gateway
 
 PROMPT = "Count from 1 to 200."
 TOKENS = 64
@@ -31,9 +32,11 @@ class Side:
 
 def measure() -> list[Figure]:
     """Run both sides alternately; returns the figures in the order they are worth reading."""
-    with start_foundry_v2() as foundry:
-        env = {"FOUNDRY_URL": foundry.url, "MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": "64"}
-        with start_gateway(env) as gateway:
+    with TemporaryDirectory() as scratch, start_foundry_v2() as foundry:
+        log = Path(scratch) / "gateway.log"
+        env = {"MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": "64"}
+        with run_gateway(log, FOUNDRY_URL=foundry.url, **env) as gateway:
+            gateway.wait_until(lambda status: status["ready"], "ready")
             direct = Side(
                 foundry.url, load.chat_request(foundry.url, DEMO_VARIANT, PROMPT, TOKENS)
             )
@@ -42,7 +45,7 @@ def measure() -> list[Figure]:
                 load.chat_request(gateway.url, DEMO_ALIAS, PROMPT, TOKENS, key=gateway.key),
             )
             figures = asyncio.run(_compare(direct, through))
-            memory = psutil.Process(gateway.pid).memory_info().rss / 1e6
+            memory = gateway.memory_bytes / 1e6
             figures.append(Figure("gateway memory", memory, "MB", at_most=MEMORY_TARGET_MB))
     return figures
 

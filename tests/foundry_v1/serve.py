@@ -6,6 +6,8 @@ Run by the interpreter of ``.venv-foundry-v1``. It ends on SIGTERM or Ctrl-C, ex
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -26,7 +28,8 @@ def main() -> None:
     parser.add_argument("--load", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
 
-    model = read_model_directory(options.model_dir, alias=options.alias, demo=True)
+    directory = understood_by_v1(options.model_dir, options.data_dir / "model")
+    model = read_model_directory(directory, alias=options.alias, demo=True)
     cache = options.data_dir / "models"
     place_models(cache, [model])
     catalog = CatalogServer(lambda: [model])
@@ -49,11 +52,22 @@ def main() -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    print(f"Foundry Local 1.x listens on {manager.urls}", flush=True)
+    print(f"Foundry Local 1.x listens on {manager.urls}", flush=True)  # noqa: T201 - its log
     while not stop.wait(0.5):
         pass
     manager.stop_web_service()
     catalog.close()
+
+
+def understood_by_v1(source: Path, copy: Path) -> Path:
+    """Copy the model without the settings that ONNX Runtime GenAI 0.14 refuses to read."""
+    shutil.copytree(source, copy, dirs_exist_ok=True)
+    path = copy / "genai_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for unknown in ("bot_token_id", "eot_token_id"):
+        config["model"].pop(unknown, None)
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return copy
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST_SOURCE = ROOT / "services" / "foundry-local" / "src"
@@ -81,7 +83,7 @@ def start_foundry_v2(
     env: Mapping[str, str] | None = None,
     data_dir: Path | None = None,
     wait_for: Sequence[str] = (DEMO_ALIAS,),
-    public_catalog: bool = False,
+    public: bool = False,
 ) -> Iterator[Foundry]:
     """Run ``python -m foundry_host`` on loopback.
 
@@ -91,7 +93,7 @@ def start_foundry_v2(
         env: Further environment.
         data_dir: Where it writes; a fresh directory by default.
         wait_for: Aliases that must be loaded before the test goes on.
-        public_catalog: Whether it may look for Microsoft's catalog.
+        public: Whether it may look for Microsoft's catalog.
     """
     port = port or free_port_pair()
     url = f"http://127.0.0.1:{port}"
@@ -105,7 +107,7 @@ def start_foundry_v2(
             url,
             "--data-dir",
             str(data_dir or Path(scratch) / "data"),
-            *([] if public_catalog else ["--no-public-catalog"]),
+            *([] if public else ["--no-public-catalog"]),
             *args,
         ]
         environment = {
@@ -167,6 +169,22 @@ def get_json(url: str, timeout: float = 10.0) -> Any:
     """GET and decode; an error status is an ``OSError``."""
     with urllib.request.urlopen(url, timeout=timeout) as response:
         return json.load(response)
+
+
+def post_json(url: str, body: Any, *, timeout: float = 30.0, allow_errors: bool = False) -> Any:
+    """POST ``body`` and decode the answer; with ``allow_errors`` also give the status."""
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            answer = json.load(response)
+            return (response.status, answer) if allow_errors else answer
+    except urllib.error.HTTPError as error:
+        if not allow_errors:
+            raise AssertionError(f"{url}: {error.code} {error.read().decode()}") from error
+        with error:
+            return error.code, json.load(error)
 
 
 def free_port_pair() -> int:

@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - what each member does is documented in the SDK
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundry_host.settings import Settings
+
+#: ``disable_nonessential_telemetry`` alone still uploads a description of the machine, and ONNX
+#: Runtime and its GenAI library have telemetry of their own; each leaves a database and a device
+#: id in the user's cache. ``TF_BUILD`` is the one thing that stops the first (it says that this is
+#: an automated build, for which the runtime uploads nothing), the other variable the rest.
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "TF_BUILD": "True"}
 
 #: The runtime's application name: also a part of its default paths, which are all overridden.
 APP_NAME = "foundry-chat"
@@ -98,7 +105,9 @@ def start_runtime(settings: Settings, catalog_urls: list[str]) -> Runtime:
     Raises:
         FoundryLocalException: The native library refused the configuration.
     """
-    # Imported late: it loads 60 MB of native libraries, which ``healthcheck`` does not need.
+    os.environ.update(NO_TELEMETRY)
+    # Imported late: the native libraries read the environment as they are loaded, and
+    # ``healthcheck`` does without them.
     from foundry_local_sdk import Configuration, FoundryLocalManager  # noqa: PLC0415
     from foundry_local_sdk.logging_helper import LogLevel  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""Serve, check, or print the key::
+"""Serve, check, or print the key.
 
-    python -m foundry_gateway              serve until SIGTERM
-    python -m foundry_gateway healthcheck  exit 0 if the running gateway answers, else 1
-    python -m foundry_gateway api-key      print the API key
+python -m foundry_gateway              serve until SIGTERM
+python -m foundry_gateway healthcheck  exit 0 if the running gateway answers, else 1
+python -m foundry_gateway api-key      print the API key
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def healthcheck(settings: Settings) -> int:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
     url = f"http://{host}:{settings.port}/status"
     try:
-        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT) as answer:
             status = json.load(answer)
     except (OSError, ValueError) as error:
         print(f"{url}: {error}", file=sys.stderr)  # noqa: T201

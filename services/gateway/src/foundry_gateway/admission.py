@@ -13,15 +13,15 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from foundry_gateway.errors import Overloaded
+from foundry_gateway.errors import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 MAX_RETRY_AFTER_SECONDS = 60
 _REMEDY = (
-    "Try again after the time in Retry-After, or raise GATEWAY_MAX_CONCURRENCY or GATEWAY_MAX_QUEUE "
-    "if the machine has room."
+    "Try again after the time in Retry-After, or raise GATEWAY_MAX_CONCURRENCY or "
+    "GATEWAY_MAX_QUEUE if the machine has room."
 )
 
 
@@ -31,6 +31,10 @@ class Ticket:
     def __init__(self, ready: asyncio.Future[None], queue: deque[Ticket]) -> None:
         self.ready = ready
         self._queue = queue
+
+    async def wait(self) -> None:
+        """Wait for the turn."""
+        await self.ready
 
     @property
     def position(self) -> int:
@@ -64,16 +68,14 @@ class Admission:
         return len(self._queue)
 
     @asynccontextmanager
-    async def slot(
-        self, wait: Callable[[Awaitable[None], Ticket], Awaitable[None]]
-    ) -> AsyncIterator[None]:
+    async def slot(self, wait: Callable[[Ticket], Awaitable[None]]) -> AsyncIterator[None]:
         """Hold a slot for the duration of the block.
 
         Args:
             wait: Awaits the turn on the caller's behalf, so that it can keep its client informed.
 
         Raises:
-            Overloaded: The queue is full, or the wait took too long.
+            OverloadedError: The queue is full, or the wait took too long.
         """
         if self.active < self.limit and not self._queue:
             self.active += 1
@@ -86,12 +88,10 @@ class Admission:
             self._typical_seconds += 0.1 * (time.monotonic() - started - self._typical_seconds)
             self._release()
 
-    async def _take_turn(
-        self, wait: Callable[[Awaitable[None], Ticket], Awaitable[None]]
-    ) -> None:
+    async def _take_turn(self, wait: Callable[[Ticket], Awaitable[None]]) -> None:
         if len(self._queue) >= self.max_waiting:
-            raise Overloaded(
-                f"{self.active} requests are being answered and {len(self._queue)} are waiting: the "
+            raise OverloadedError(
+                f"{self.active} requests are being answered and {len(self._queue)} wait: the "
                 "queue is full.",
                 _REMEDY,
                 self._retry_after(),
@@ -100,14 +100,14 @@ class Admission:
         self._queue.append(ticket)
         try:
             async with asyncio.timeout(self._timeout):
-                await wait(ticket.ready, ticket)
+                await wait(ticket)
         except BaseException as error:
             if ticket.ready.done() and not ticket.ready.cancelled():
                 self._release()  # the turn came in the very moment in which the caller left
             elif ticket in self._queue:
                 self._queue.remove(ticket)
             if isinstance(error, TimeoutError):
-                raise Overloaded(
+                raise OverloadedError(
                     f"No slot became free within {self._timeout:g} seconds.",
                     _REMEDY,
                     self._retry_after(),

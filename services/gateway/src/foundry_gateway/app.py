@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from foundry_gateway import status
 from foundry_gateway.admission import Admission
 from foundry_gateway.downstream import error_response
 from foundry_gateway.errors import (
     GatewayError,
-    InvalidApiKey,
-    InvalidRequest,
+    InvalidApiKeyError,
+    InvalidRequestError,
     UpstreamError,
 )
 from foundry_gateway.fleet import Fleet
 from foundry_gateway.loading import Loader, not_found
-from foundry_gateway.metrics import Metrics, client_label
+from foundry_gateway.metrics import Metrics
 from foundry_gateway.models import find_model, list_models
 from foundry_gateway.operations import OPERATIONS, Operation
 from foundry_gateway.prompt import Prompt
 from foundry_gateway.relay import Relay, Services
+from foundry_gateway.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,6 +43,8 @@ _TOO_LARGE = 413
 def create_app(settings: Settings) -> web.Application:
     """Return the gateway as an aiohttp application.
 
+    Run it with ``handler_cancellation=True``, so that a client that leaves ends its request.
+
     Args:
         settings: Everything configurable.
     """
@@ -50,12 +52,9 @@ def create_app(settings: Settings) -> web.Application:
     admission = Admission(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
     metrics = Metrics()
     metrics.watch(admission, fleet)
-    gateway = Gateway(
-        Services(settings, fleet, Loader(settings.load_timeout), admission, metrics)
-    )
-    app = web.Application(
-        middlewares=[gateway.guard], client_max_size=settings.max_body_bytes
-    )
+    loader = Loader(settings.load_timeout)
+    gateway = Gateway(Services(settings, fleet, loader, admission, metrics))
+    app = web.Application(middlewares=[gateway.guard], client_max_size=settings.max_body_bytes)
     app.router.add_get("/v1/models", gateway.models)
     app.router.add_get("/v1/models/{model:.+}", gateway.model)
     for operation in OPERATIONS:
@@ -69,11 +68,15 @@ def create_app(settings: Settings) -> web.Application:
 
 
 class Gateway:
-    """The handlers, and what they share."""
+    """The handlers, and what they share.
+
+    Args:
+        services: The gateway's parts.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._last_error = status.LastError()
+        self._status = Status(services.settings, services.fleet, services.admission)
         key = services.settings.api_key
         self._key_digest = _digest(key) if key else None
 
@@ -82,6 +85,7 @@ class Gateway:
         del app
         self._services.fleet.start()
         yield
+        await self._services.loader.close()
         await self._services.fleet.close()
 
     @web.middleware
@@ -92,37 +96,40 @@ class Gateway:
                 self._check_key(request)
             return await handler(request)
         except web.HTTPException as error:
-            refusal = _refusal(request, error)
+            if request.method == "OPTIONS" and "Allow" in error.headers:
+                return web.Response(status=204, headers={"Allow": error.headers["Allow"]})
+            refusal: GatewayError = _refusal(request, error)
+            allow = error.headers.get("Allow")
         except GatewayError as error:
-            refusal = error
-        except (ConnectionError, OSError):
+            refusal, allow = error, None
+        except OSError:  # the client's connection: nobody is left to tell
             raise
-        except Exception:
-            _log.exception("unexpected failure on %s", request.match_info.route.name)
-            refusal = UpstreamError(
-                "The gateway itself failed.", "Its log has the details.", status=500
-            )
-        client = client_label(request.headers.get("X-Client"), request.headers.get("User-Agent"))
-        self._services.metrics.rejected.labels(refusal.code, client).inc()
-        return error_response(refusal)
+        except Exception:  # noqa: BLE001 - logged, and the client gets the usual shape
+            _log.exception("unexpected failure")
+            refusal, allow = UpstreamError("The gateway failed.", "See its log.", status=500), None
+        self._services.metrics.reject(refusal.code, request.headers)
+        response = error_response(refusal)
+        if allow is not None:
+            response.headers["Allow"] = allow
+        return response
 
     def relay(self, operation: Operation) -> Handler:
         """Return the handler of one forwarded operation."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            prompt = Prompt(operation, await request.read())
+            prompt = await Prompt.read(operation, await request.read())
             relay = Relay(self._services, request, operation, prompt)
             response = await relay.run()
             if relay.error is not None:
-                self._note(relay.error)
+                self._status.note(relay.error)
             return response
 
         return handle
 
     async def models(self, request: web.Request) -> web.Response:
-        """``GET /v1/models``."""
+        """``GET /v1/models``; also while Foundry Local is down, so that a chat can say so."""
         del request
-        upstream = await self._services.fleet.pick()
+        upstream = await self._services.fleet.glance()
         data = list_models(upstream, self._services.settings)
         return web.json_response({"object": "list", "data": data})
 
@@ -143,26 +150,21 @@ class Gateway:
     async def ready(self, request: web.Request) -> web.Response:
         """``GET /ready``: whether a chat can be answered now."""
         del request
-        upstream = await self._services.fleet.pick()
-        if not status.can_answer(self._services):
-            raise status.not_ready(upstream, self._services.settings)
-        return web.json_response({"ready": True})
+        await self._services.fleet.glance()
+        obstacle = self._status.obstacle()
+        return error_response(obstacle) if obstacle else web.json_response({"ready": True})
 
     async def status(self, request: web.Request) -> web.Response:
         """``GET /status``."""
         del request
-        self._services.fleet.note_interest()
-        return web.json_response(status.describe(self._services, self._last_error))
+        await self._services.fleet.glance()
+        return web.json_response(self._status.describe())
 
     async def metrics(self, request: web.Request) -> web.Response:
         """``GET /metrics``."""
         del request
         body = generate_latest(self._services.metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    def _note(self, error: GatewayError) -> None:
-        if not isinstance(error, InvalidRequest):
-            self._last_error.note(error)
 
     def _check_key(self, request: web.Request) -> None:
         if self._key_digest is None:
@@ -171,7 +173,7 @@ class Gateway:
         # Digests, so that neither content nor length shows in the time that it takes.
         matches = hmac.compare_digest(_digest(key.strip()), self._key_digest)
         if scheme.lower() != "bearer" or not matches:
-            raise InvalidApiKey(
+            raise InvalidApiKeyError(
                 "The API key is missing or wrong.",
                 "Send `Authorization: Bearer <key>`; `docker compose exec gateway "
                 "python -m foundry_gateway api-key` prints the key.",
@@ -182,20 +184,20 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _refusal(request: web.Request, error: web.HTTPException) -> InvalidRequest:
+def _refusal(request: web.Request, error: web.HTTPException) -> InvalidRequestError:
     if error.status == _TOO_LARGE:
-        return InvalidRequest(
+        return InvalidRequestError(
             "The request body is too large.",
             "Send less, or raise GATEWAY_MAX_BODY_BYTES.",
             status=_TOO_LARGE,
         )
     if error.status == _METHOD_NOT_ALLOWED:
-        return InvalidRequest(
+        return InvalidRequestError(
             f"{request.method} is not allowed on {request.path[:100]}.",
             "Use POST to ask, GET to look.",
             status=_METHOD_NOT_ALLOWED,
         )
-    return InvalidRequest(
+    return InvalidRequestError(
         f"The gateway has no route {request.path[:100]}.",
         "It serves /v1/models, /v1/chat/completions, /v1/responses, /v1/embeddings, /status, "
         "/ready, /health and /metrics; Foundry Local's own administration stays on its host.",

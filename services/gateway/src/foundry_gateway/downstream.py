@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from foundry_gateway.errors import GatewayError
 
@@ -37,11 +37,6 @@ class Downstream:
         self._interval = keepalive_interval
         self._response: web.StreamResponse | None = None
 
-    @property
-    def response(self) -> web.StreamResponse | None:
-        """The response, once committed."""
-        return self._response
-
     async def write(self, data: bytes) -> None:
         """Forward bytes of the stream, committing to a 200 with the first."""
         response = self._response
@@ -50,25 +45,25 @@ class Downstream:
             await response.prepare(self._request)
         await response.write(data)
 
-    async def wait(self, awaitable: Awaitable[T], describe: Callable[[], str]) -> T:
+    async def wait(self, slow: Coroutine[object, object, T], describe: Callable[[], str]) -> T:
         """Await something slow, telling a streaming client in comments what it waits for.
 
         Args:
-            awaitable: Cancelled when the client leaves.
-            describe: What goes into the comment, asked each time.
+            slow: Cancelled when the client leaves.
+            describe: What the comment says, asked at each interval. May raise to give up.
         """
-        if not self._stream:
-            return await awaitable
-        task = asyncio.ensure_future(awaitable)
+        task = asyncio.create_task(slow)
         try:
             while not (await asyncio.wait((task,), timeout=self._interval))[0]:
-                await self.write(f": {describe()}\n\n".encode())
+                comment = describe()
+                if self._stream:
+                    await self.write(f": {comment}\n\n".encode())
             return task.result()
         finally:
             task.cancel()
 
     async def fail(self, error: GatewayError) -> web.StreamResponse:
-        """End with an error: as a status while that is possible, else as the stream's last event."""
+        """End with an error: as a status while that is possible, else as the last event."""
         if self._response is None:
             return error_response(error)
         event = json.dumps(error.body(), separators=(",", ":"))
@@ -77,7 +72,7 @@ class Downstream:
 
     async def finish(self) -> web.StreamResponse:
         """End the stream."""
-        assert self._response is not None  # noqa: S101
+        assert self._response is not None  # noqa: S101 - something was written before
         await self._response.write_eof()
         return self._response
 

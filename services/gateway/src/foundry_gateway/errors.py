@@ -3,15 +3,15 @@
 The tree::
 
     GatewayError
-    ├── InvalidRequest           400, 404, 405, 413   invalid_request
-    │   └── ContextLengthExceeded 400                 context_length_exceeded
-    ├── InvalidApiKey            401                  invalid_api_key
-    ├── ModelNotFound            404                  model_not_found
-    ├── ModelNotCached           404                  model_not_cached
-    ├── Overloaded               429 + Retry-After    overloaded
+    ├── InvalidRequestError           400, 404, 405, 413   invalid_request
+    │   └── ContextLengthError 400                 context_length_exceeded
+    ├── InvalidApiKeyError            401                  invalid_api_key
+    ├── ModelNotFoundError            404                  model_not_found
+    ├── ModelNotCachedError           404                  model_not_cached
+    ├── OverloadedError               429 + Retry-After    overloaded
     ├── UpstreamError            502                  upstream_error
-    ├── ModelLoadFailed          503                  model_load_failed
-    └── FoundryUnreachable       503                  foundry_unreachable, with a ``cause``
+    ├── ModelLoadError          503                  model_load_failed
+    └── FoundryUnreachableError       503                  foundry_unreachable, with a ``cause``
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from foundry_gateway.transport import Cause
+    from foundry_gateway.transport_errors import Cause
 
 
 class GatewayError(Exception):
@@ -71,7 +71,7 @@ class GatewayError(Exception):
         return fields
 
 
-class InvalidRequest(GatewayError):
+class InvalidRequestError(GatewayError):
     """The request itself is wrong."""
 
     code = "invalid_request"
@@ -79,13 +79,13 @@ class InvalidRequest(GatewayError):
     status = 400
 
 
-class ContextLengthExceeded(InvalidRequest):
+class ContextLengthError(InvalidRequestError):
     """The prompt alone does not fit the model's context."""
 
     code = "context_length_exceeded"
 
 
-class InvalidApiKey(GatewayError):
+class InvalidApiKeyError(GatewayError):
     """The key is missing or wrong."""
 
     code = "invalid_api_key"
@@ -97,7 +97,7 @@ class InvalidApiKey(GatewayError):
         return {**super().headers(), "WWW-Authenticate": "Bearer"}
 
 
-class ModelNotFound(GatewayError):
+class ModelNotFoundError(GatewayError):
     """Foundry Local does not know the model."""
 
     code = "model_not_found"
@@ -105,7 +105,7 @@ class ModelNotFound(GatewayError):
     status = 404
 
 
-class ModelNotCached(GatewayError):
+class ModelNotCachedError(GatewayError):
     """Foundry Local knows the model but has not downloaded it."""
 
     code = "model_not_cached"
@@ -113,7 +113,7 @@ class ModelNotCached(GatewayError):
     status = 404
 
 
-class Overloaded(GatewayError):
+class OverloadedError(GatewayError):
     """The queue is full, or waiting took too long.
 
     Args:
@@ -139,14 +139,14 @@ class UpstreamError(GatewayError):
     status = 502
 
 
-class ModelLoadFailed(GatewayError):
+class ModelLoadError(GatewayError):
     """Foundry Local could not load the model."""
 
     code = "model_load_failed"
     status = 503
 
 
-class FoundryUnreachable(GatewayError):
+class FoundryUnreachableError(GatewayError):
     """Foundry Local does not answer.
 
     Args:

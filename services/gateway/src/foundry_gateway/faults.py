@@ -29,6 +29,11 @@ def overflow(message: str) -> Overflow | None:
     return Overflow(int(match[1]), int(match[2])) if match else None
 
 
+def sentence(message: str) -> str:
+    """Return a message with one full stop at its end."""
+    return f"{message.rstrip('. ')}."
+
+
 def is_not_loaded(message: str) -> bool:
     """Say whether the runtime refused because the model is not loaded."""
     lower = message.lower()

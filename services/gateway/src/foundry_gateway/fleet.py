@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING
 
-from foundry_gateway.errors import FoundryUnreachable
+from foundry_gateway.errors import FoundryUnreachableError
 from foundry_gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from foundry_gateway.settings import Settings
 
 ASKED_RECENTLY_SECONDS = 30.0
+_log = logging.getLogger(__name__)
 
 
 class Fleet:
-    """Upstreams in order of preference."""
+    """Upstreams in order of preference.
+
+    Args:
+        settings: Which addresses, and how often to look at them.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        urls = [(url, url == settings.embedded_url) for url in settings.foundry_urls]
-        if settings.embedded_url and settings.embedded_url not in settings.foundry_urls:
-            urls.append((settings.embedded_url, True))
+        self._interval = settings.refresh_interval
+        self._interval_idle = settings.refresh_interval_idle
+        urls = dict.fromkeys(settings.foundry_urls, False)
+        if settings.embedded_url:
+            urls.setdefault(settings.embedded_url, True)
         self.upstreams = tuple(
-            Upstream(url, settings, embedded=embedded) for url, embedded in urls
+            Upstream(url, settings, optional=optional) for url, optional in urls.items()
         )
         self._asked_at = float("-inf")
         self._asked = asyncio.Event()
@@ -37,33 +44,49 @@ class Fleet:
         return next((upstream for upstream in self.upstreams if upstream.state == "up"), None)
 
     @property
-    def error(self) -> FoundryUnreachable | None:
-        """Why nothing answers: the preferred upstream's trouble.
+    def visible(self) -> tuple[Upstream, ...]:
+        """The upstreams worth showing: not a runtime of the stack's own that was never started."""
+        return tuple(
+            upstream
+            for upstream in self.upstreams
+            if not upstream.optional
+            or upstream.error is None
+            or upstream.error.cause != "name_not_resolved"
+        )
 
-        A stack runtime that was never started (its name does not resolve) is no trouble.
-        """
-        return next((upstream.error for upstream in self.upstreams if upstream.error), None)
+    @property
+    def error(self) -> FoundryUnreachableError:
+        """Why nothing answers: the most preferred upstream's trouble."""
+        errors = (upstream.error for upstream in self.visible)
+        return next(
+            (error for error in errors if error is not None),
+            FoundryUnreachableError("Foundry Local has not answered yet.", "Try again.", "other"),
+        )
 
     def note_interest(self) -> None:
         """Somebody is asking: look often for a while."""
-        now = time.monotonic()
-        if now - self._asked_at > ASKED_RECENTLY_SECONDS:
-            self._asked.set()
-        self._asked_at = now
+        self._asked_at = time.monotonic()
+        self._asked.set()
 
     async def pick(self) -> Upstream:
         """Return the upstream to use, looking again when none is known to answer.
 
         Raises:
-            FoundryUnreachable: None answers.
+            FoundryUnreachableError: None answers.
         """
         self.note_interest()
+        if self.active is None:
+            await self.refresh()
         if active := self.active:
             return active
-        await self.refresh()
-        if active := self.active:
-            return active
-        raise self.error or FoundryUnreachable("No Foundry Local is configured.", "Set FOUNDRY_URL.", "other")
+        raise self.error
+
+    async def glance(self) -> Upstream | None:
+        """Return the active upstream without waiting, except for the very first look."""
+        self.note_interest()
+        if any(upstream.state == "unknown" for upstream in self.upstreams) and not self.active:
+            await self.refresh()
+        return self.active
 
     async def refresh(self) -> None:
         """Look at every upstream once, all at the same time."""
@@ -83,12 +106,14 @@ class Fleet:
 
     async def _watch(self, upstream: Upstream) -> None:
         while True:
-            await upstream.refresh()
-            recently = time.monotonic() - self._asked_at < ASKED_RECENTLY_SECONDS
-            if recently:
-                await asyncio.sleep(self._settings.refresh_interval)
+            try:
+                await upstream.refresh()
+            except Exception:  # noqa: BLE001 - one bad look must not be the last
+                _log.exception("looking at %s failed", upstream.url)
+            if time.monotonic() - self._asked_at < ASKED_RECENTLY_SECONDS:
+                await asyncio.sleep(self._interval)
                 continue
             self._asked.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.refresh_interval_idle):
+                async with asyncio.timeout(self._interval_idle):
                     await self._asked.wait()

@@ -7,13 +7,19 @@ import logging
 from typing import TYPE_CHECKING
 
 from foundry_gateway import faults, remedies
-from foundry_gateway.dialects import DialectError, error_message
-from foundry_gateway.errors import GatewayError, ModelLoadFailed, ModelNotCached, ModelNotFound
+from foundry_gateway.dialects import Dialect, DialectError, error_message
+from foundry_gateway.errors import (
+    GatewayError,
+    ModelLoadError,
+    ModelNotCachedError,
+    ModelNotFoundError,
+)
 from foundry_gateway.naming import belongs, likeness, same_variant
-from foundry_gateway.transport import AnswerTimeout, TransportError
+from foundry_gateway.transport_errors import AnswerTimeoutError, TransportError
 
 if TYPE_CHECKING:
-    from foundry_gateway.upstream import Target, Upstream
+    from foundry_gateway.inventory import Target
+    from foundry_gateway.upstream import Upstream
 
 _OK = 200
 _NOT_FOUND = 404
@@ -41,34 +47,42 @@ class Loader:
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._load(upstream, target))
-            task.add_done_callback(lambda done: self._finished(key, done))
+            task.add_done_callback(lambda done: self._finished(key, target.alias, done))
         return await asyncio.shield(task)
 
-    def _finished(self, key: tuple[Upstream, str], task: asyncio.Task[str]) -> None:
+    async def close(self) -> None:
+        """Abandon running loads."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _finished(self, key: tuple[Upstream, str], alias: str, task: asyncio.Task[str]) -> None:
         self._running.pop(key, None)
-        if not task.cancelled() and (error := task.exception()):
-            code = error.code if isinstance(error, GatewayError) else type(error).__name__
-            _log.warning("loading %s failed: %s", key[1], code)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, ModelNotFoundError | ModelNotCachedError):
+            key[0].inventory.note_missing(alias)
+        elif isinstance(error, GatewayError):
+            _log.warning("loading failed: %s", error.code)
+        else:
+            _log.error("loading failed", exc_info=error)
 
     async def _load(self, upstream: Upstream, target: Target) -> str:
-        if target.variant is None and ":" in target.alias:
-            # Looking up an unknown id costs the runtime seconds when its catalog is unreachable.
-            raise not_found(upstream, target.alias)
         dialect = upstream.dialect
-        if dialect is None:
+        named_id = target.variant is None and ":" in target.alias
+        if dialect is None or (named_id and upstream.inventory.catalog is not None):
+            # Looking up an unknown id costs the runtime seconds when its catalog is unreachable.
             raise not_found(upstream, target.alias)
         async with upstream.load_lock:  # one at a time: the new one is then known by difference
             try:
                 before = await upstream.update_loaded()
-                await self._ask(upstream, target)
+                await self._ask(upstream, dialect, target)
                 after = await upstream.update_loaded()
             except DialectError as error:
-                raise ModelLoadFailed(
-                    f"Foundry Local could not load {target.alias}: {error.message}",
-                    remedies.load_failed(target.alias),
-                ) from None
-            except AnswerTimeout as error:
-                raise ModelLoadFailed(
+                raise _failed(target, error.message) from None
+            except AnswerTimeoutError as error:
+                raise ModelLoadError(
                     f"Loading {target.alias} took too long: {error}.",
                     f"Raise GATEWAY_LOAD_TIMEOUT, or look at the host. {remedies.RESTART}",
                 ) from None
@@ -77,68 +91,73 @@ class Loader:
                 raise upstream.explain(error) from None
         variant = _loaded_variant(target, before, after)
         if variant is None:
-            raise ModelLoadFailed(
-                f"Foundry Local says that it loaded {target.alias}, but lists no such variant.",
-                "Ask for the model by its alias.",
-            )
-        upstream.learn(target.alias, variant)
-        _log.info("loaded %s as %s on %s", target.alias, variant, upstream.url)
+            raise _failed(target, "it loads another variant for the alias; ask for the alias")
+        if not target.exact:
+            upstream.inventory.learn(target.alias, variant)
+        _log.info("loaded %s on %s", variant, upstream.url)
         return variant
 
-    async def _ask(self, upstream: Upstream, target: Target) -> None:
-        assert upstream.dialect is not None  # noqa: S101
-        message = ""
-        for name in upstream.dialect.load_names(target.alias, target.variant):
-            status, body = await upstream.fetch(upstream.dialect.load_path(name), self._timeout)
+    async def _ask(self, upstream: Upstream, dialect: Dialect, target: Target) -> None:
+        failure: ModelLoadError | None = None
+        for name in dialect.load_names(target.alias, target.variant):
+            status, body = await upstream.fetch(dialect.load_path(name), self._timeout)
             if status == _OK:
                 return
             message = error_message(body)
             if faults.is_not_cached(message):
-                upstream.not_cached.add(target.alias.lower())
                 raise not_cached(upstream, target.alias)
             if status != _NOT_FOUND and not faults.is_not_found(message):
-                raise ModelLoadFailed(
-                    f"Foundry Local could not load {target.alias}: {message}",
-                    remedies.load_failed(target.alias),
-                )
+                failure = _failed(target, message or f"it answered {status} without a word")
+        known = target.variant is not None or upstream.inventory.may_know(target.alias)
+        if failure is not None and known:
+            raise failure
         raise not_found(upstream, target.alias)
 
 
-def not_found(upstream: Upstream, wanted: str) -> ModelNotFound:
+def not_found(upstream: Upstream, wanted: str) -> ModelNotFoundError:
     """Say that a model does not exist here, and which do."""
-    available = tuple(dict.fromkeys(upstream.alias_of(variant) for variant in upstream.loaded))
-    return ModelNotFound(
+    inventory = upstream.inventory
+    available = tuple(dict.fromkeys(inventory.alias_of(variant) for variant in inventory.loaded))
+    return ModelNotFoundError(
         f"Foundry Local at {upstream.url} has no model named {wanted[:100]!r}.",
         remedies.not_found(available),
         param="model",
     )
 
 
-def not_cached(upstream: Upstream, alias: str) -> ModelNotCached:
+def not_cached(upstream: Upstream, alias: str) -> ModelNotCachedError:
     """Say that a model is not downloaded, or how far its download is."""
-    model = upstream.companion.model(alias) if upstream.companion else None
-    if model and model.state == "downloading":
-        percent = (model.progress or {}).get("percent")
+    told = upstream.inventory.described(alias)
+    if told and told.state == "downloading":
+        percent = (told.progress or {}).get("percent")
         done = f" ({percent:.0f} % done)" if isinstance(percent, int | float) else ""
-        return ModelNotCached(
+        return ModelNotCachedError(
             f"The model {alias!r} is being downloaded{done}.",
             "Wait for it, or use another model meanwhile.",
             param="model",
         )
-    return ModelNotCached(
-        f"The model {alias!r} is known to Foundry Local but not downloaded.",
+    return ModelNotCachedError(
+        f"Foundry Local knows the model {alias!r}, but has not downloaded it.",
         remedies.not_cached(alias),
         param="model",
     )
 
 
-def _loaded_variant(
-    target: Target, before: tuple[str, ...], after: tuple[str, ...]
-) -> str | None:
+def _failed(target: Target, message: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"Foundry Local could not load {target.alias}: {message}.",
+        remedies.load_failed(target.alias),
+        param="model",
+    )
+
+
+def _loaded_variant(target: Target, before: tuple[str, ...], after: tuple[str, ...]) -> str | None:
     if target.variant is not None:
         for variant in after:
             if same_variant(target.variant, variant):
                 return variant
+    if target.exact:
+        return None
     new = [variant for variant in after if variant not in before]
     if len(new) == 1:
         return new[0]

@@ -15,12 +15,12 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from foundry_gateway.admission import Admission
     from foundry_gateway.fleet import Fleet
 
-SECONDS_BUCKETS = tuple(0.01 * 2**n for n in range(14)) + (163.84, 327.68, 655.36)
+SECONDS_BUCKETS = (*tuple(0.01 * 2**n for n in range(14)), 163.84, 327.68, 655.36)
 """0.01 … 81.92 doubling, as the convention advises, and a tail for cold loads."""
 CHUNK_BUCKETS = tuple(0.001 * 2**n for n in range(3)) + SECONDS_BUCKETS[:10]
 TOKEN_BUCKETS = tuple(float(4**n) for n in range(11))
@@ -155,6 +155,11 @@ class Metrics:
             up.labels(upstream.url).set_function(
                 lambda upstream=upstream: float(upstream.state == "up")  # type: ignore[misc]
             )
+
+    def reject(self, code: str, headers: Mapping[str, str]) -> None:
+        """Count a request that was refused before it reached Foundry Local."""
+        client = client_label(headers.get("X-Client"), headers.get("User-Agent"))
+        self.rejected.labels(code, client).inc()
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(f"foundry_gateway_{name}", documentation, registry=self.registry)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 
 _PROVIDERS = (
-    "generic cuda webgpu openvino qnn vitis vitisai nvtensorrt nvtensorrtrtx trtrtx tensorrt "
-    "directml dml migraphx"
-).split()
+    *("generic", "cuda", "webgpu", "openvino", "qnn", "vitis", "vitisai", "directml", "dml"),
+    *("nvtensorrt", "nvtensorrtrtx", "trtrtx", "tensorrt", "migraphx"),
+)
 _DEVICES = ("cpu", "gpu", "npu")
 _TUNED = ("instruct", "chat", "it")
 _NOISE = frozenset((*_PROVIDERS, *_DEVICES, *_TUNED, "rtx"))
-_SUFFIX = re.compile(rf"-(?:{'|'.join(_PROVIDERS)})(?:-rtx)?-(?:{'|'.join(_DEVICES)})$", re.IGNORECASE)
+_SUFFIX = re.compile(
+    rf"-(?:{'|'.join(_PROVIDERS)})(?:-rtx)?-(?:{'|'.join(_DEVICES)})$", re.IGNORECASE
+)
 _TUNED_SUFFIX = re.compile(rf"-(?:{'|'.join(_TUNED)})$", re.IGNORECASE)
 
 
@@ -53,7 +55,7 @@ def same_variant(one: str, other: str) -> bool:
 
 
 def likeness(alias: str, variant: str) -> float:
-    """Return how much of an alias a variant's name contains, less what it has on top; more is liker."""
+    """Return how much of an alias a variant's name contains, less what it has on top."""
     wanted, found = set(_tokens(alias)), set(_tokens(variant)) - _NOISE
     return len(wanted & found) - 0.1 * len(found - wanted)
 

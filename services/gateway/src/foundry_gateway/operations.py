@@ -19,6 +19,10 @@ class Operation:
     asks_usage: bool = False
     """Whether a stream reports usage only on request (``stream_options``)."""
     finish_marks: tuple[bytes, ...] = ()
+    """Byte strings in a stream that show that the model came to its end."""
+    ends_with_done: bool = False
+    """Whether clients expect ``data: [DONE]``."""
+    streams: bool = True
 
 
 CHAT = Operation(
@@ -29,6 +33,7 @@ CHAT = Operation(
     limit_fields=("max_completion_tokens", "max_tokens"),
     asks_usage=True,
     finish_marks=(b'"finish_reason":"',),
+    ends_with_done=True,
 )
 RESPONSES = Operation(
     name="responses",
@@ -37,6 +42,6 @@ RESPONSES = Operation(
     limit_fields=("max_output_tokens",),
     finish_marks=(b'"type":"response.completed"', b'"type":"response.incomplete"'),
 )
-EMBEDDINGS = Operation(name="embeddings", path="/v1/embeddings", required="input")
+EMBEDDINGS = Operation(name="embeddings", path="/v1/embeddings", required="input", streams=False)
 
 OPERATIONS = (CHAT, RESPONSES, EMBEDDINGS)

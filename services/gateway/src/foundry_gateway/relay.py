@@ -8,32 +8,36 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from foundry_gateway import faults, remedies
+from foundry_gateway import exchange, faults, remedies
 from foundry_gateway.dialects import error_message
 from foundry_gateway.downstream import Downstream
 from foundry_gateway.errors import (
-    ContextLengthExceeded,
+    ContextLengthError,
     GatewayError,
-    InvalidRequest,
+    InvalidRequestError,
+    ModelNotCachedError,
+    ModelNotFoundError,
     UpstreamError,
 )
+from foundry_gateway.exchange import Answer, Fault
 from foundry_gateway.loading import not_cached, not_found
 from foundry_gateway.models import default_alias
 from foundry_gateway.record import Record
-from foundry_gateway.sse import DONE, EventScanner, read_usage
-from foundry_gateway.transport import AnswerTimeout, Response, TransportError
+from foundry_gateway.sse import DONE, read_usage
+from foundry_gateway.transport_errors import AnswerTimeoutError, TransportError
 
 if TYPE_CHECKING:
     from foundry_gateway.admission import Admission, Ticket
     from foundry_gateway.fleet import Fleet
+    from foundry_gateway.inventory import Target
     from foundry_gateway.loading import Loader
     from foundry_gateway.metrics import Metrics
     from foundry_gateway.operations import Operation
     from foundry_gateway.prompt import Prompt
     from foundry_gateway.settings import Settings
+    from foundry_gateway.sse import EventScanner
     from foundry_gateway.upstream import Upstream
 
-_BAD_REQUEST = 400
 _NOT_FOUND = 404
 _SERVER_ERROR = 500
 
@@ -47,24 +51,6 @@ class Services:
     loader: Loader
     admission: Admission
     metrics: Metrics
-
-
-@dataclass(slots=True)
-class _Answer:
-    """An upstream answer that has begun well."""
-
-    response: Response
-    scanner: EventScanner | None
-    first: bytes
-    """Bytes to forward that were received while making sure of that."""
-
-
-@dataclass(slots=True)
-class _Fault:
-    """An upstream answer that has not."""
-
-    status: int
-    message: str
 
 
 class Relay:
@@ -105,16 +91,16 @@ class Relay:
         except GatewayError as error:
             self._record.error = error
             return await self._down.fail(error)
-        except (asyncio.CancelledError, ConnectionResetError):
+        except (asyncio.CancelledError, ConnectionError):
             self._record.cancelled = True
             raise
         finally:
             self._record.close()
 
-    async def _wait_in_queue(self, turn: asyncio.Future[None], ticket: Ticket) -> None:
-        await self._down.wait(turn, lambda: f"queued {ticket.position}")
+    async def _wait_in_queue(self, ticket: Ticket) -> None:
+        await self._down.wait(ticket.wait(), lambda: f"queued {ticket.position}")
 
-    async def _obtain(self) -> _Answer:
+    async def _obtain(self) -> Answer:
         """Get an answer that has begun, mending on the way what can be mended.
 
         Whatever the cached state got wrong (a restart, another dialect, an unloaded model) is
@@ -122,43 +108,53 @@ class Relay:
         """
         mended = fitted = False
         while True:
-            upstream, variant = await self._resolve()
+            upstream, target, variant = await self._resolve()
             try:
-                found = await self._down.wait(
-                    self._ask(upstream, variant), lambda: "waiting for the first token"
-                )
+                found = await self._ask(upstream, variant)
             except TransportError as error:
+                if isinstance(error, AnswerTimeoutError):
+                    raise upstream.explain(error) from None
                 upstream.mark_down(error)
-                if mended or isinstance(error, AnswerTimeout):
+                if mended:
                     raise upstream.explain(error) from None
                 mended = True
                 await upstream.refresh()
                 continue
-            if isinstance(found, _Answer):
+            if isinstance(found, Answer):
                 return found
             overflow = faults.overflow(found.message)
             if overflow is not None:
-                upstream.contexts[variant] = overflow.context
+                upstream.inventory.contexts[variant] = overflow.context
                 if overflow.left < 1 or fitted:
                     raise _too_long(overflow)
                 self._prompt.limit_output(overflow.left)
                 fitted = True
-            elif not mended and (
-                found.status == _NOT_FOUND or faults.is_not_loaded(found.message)
-            ):
+            elif not mended and _is_stale(found):
                 mended = True
-                upstream.loaded = tuple(name for name in upstream.loaded if name != variant)
-                if found.status == _NOT_FOUND:
-                    await upstream.refresh()
+                upstream.inventory.note_unloaded(variant)
+                await upstream.refresh()
             else:
-                raise self._translate(upstream, found)
+                raise _translate(upstream, target, found)
 
-    async def _resolve(self) -> tuple[Upstream, str]:
-        """Return the upstream to ask and the loaded variant to ask for."""
+    async def _resolve(self) -> tuple[Upstream, Target, str]:
+        """Return the upstream to ask, what is wanted of it, and the loaded variant to ask for."""
+        try:
+            return await self._load()
+        except (ModelNotFoundError, ModelNotCachedError):
+            # The configured model turned out to be missing: the demo model may stand in now.
+            active = self._services.fleet.active
+            if self._prompt.model is not None or active is None:
+                raise
+            stand_in = default_alias(active, self._services.settings)
+            if active.inventory.find(stand_in).variant is None:
+                raise
+            return await self._load()
+
+    async def _load(self) -> tuple[Upstream, Target, str]:
         services = self._services
         upstream = await services.fleet.pick()
         wanted = self._prompt.model or default_alias(upstream, services.settings)
-        target = upstream.find(wanted)
+        target = upstream.inventory.find(wanted)
         if target.loaded and target.variant:
             variant = target.variant
         else:
@@ -166,52 +162,29 @@ class Relay:
                 services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
             )
         self._record.model = target.alias
-        return upstream, variant
+        return upstream, target, variant
 
-    async def _ask(self, upstream: Upstream, variant: str) -> _Answer | _Fault:
-        """Send the request and wait until the answer shows whether it is one."""
-        settings = self._services.settings
-        response = await upstream.post(
-            self._operation.path, self._prompt.encode(variant), settings.first_token_timeout
-        )
-        try:
-            if response.status >= _BAD_REQUEST:
-                return _Fault(response.status, error_message(await response.read()))
-            if "text/event-stream" not in response.headers.get("content-type", ""):
-                return _Answer(response, None, b"")
-            # The runtime reports what is wrong with a streamed request in its first event.
-            scanner = EventScanner(
-                hide_usage=self._operation.asks_usage and not self._prompt.wants_usage,
-                finish_marks=self._operation.finish_marks,
-            )
-            first = b""
-            while not first and scanner.error is None:
-                data = await response.read_some()
-                if not data:
-                    break
-                first = scanner.feed(data)
-        except BaseException:
-            response.close()
-            raise
-        if scanner.error is not None and not first:
-            response.close()
-            return _Fault(_BAD_REQUEST, error_message(scanner.error))
-        return _Answer(response, scanner, first)
+    async def _ask(self, upstream: Upstream, variant: str) -> Answer | Fault:
+        def describe() -> str:
+            if upstream.hung and upstream.error is not None:
+                raise upstream.error
+            return "waiting for the first token"
 
-    async def _forward(self, answer: _Answer) -> web.StreamResponse:
-        if answer.scanner is not None and self._prompt.stream:
+        body = await self._prompt.encode(variant)
+        timeout = self._services.settings.first_token_timeout
+        asking = exchange.ask(upstream, self._operation, self._prompt, body, timeout)
+        return await self._down.wait(asking, describe)
+
+    async def _forward(self, answer: Answer) -> web.StreamResponse:
+        if answer.scanner is not None:
             return await self._forward_stream(answer, answer.scanner)
-        try:
-            body = answer.first + await answer.response.read()
-        except TransportError as error:
-            raise _broken(error) from None
         self._record.received(1)
-        self._record.usage = read_usage(body)
-        return web.Response(body=body, content_type="application/json")
+        self._record.usage = read_usage(answer.first)
+        return web.Response(body=answer.first, content_type="application/json")
 
-    async def _forward_stream(self, answer: _Answer, scanner: EventScanner) -> web.StreamResponse:
+    async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
         response, record, write = answer.response, self._record, self._down.write
-        response.set_timeout(self._services.settings.idle_timeout)
+        response.allow_silence(self._services.settings.idle_timeout)
         data = answer.first
         seen = 0
         try:
@@ -228,37 +201,44 @@ class Relay:
                 data = scanner.feed(received)
         except TransportError as error:
             if not scanner.finished:
-                raise _broken(error) from None
+                raise _broke_off(str(error)) from None
         finally:
             record.usage = scanner.usage
         if scanner.error is not None:
-            raise UpstreamError(
-                f"Foundry Local broke off: {error_message(scanner.error)}", remedies.RESTART
-            )
+            raise _broke_off(error_message(scanner.error))
         if not scanner.finished:
-            raise UpstreamError(
-                "Foundry Local ended the answer before it was complete.", remedies.RESTART
-            )
-        if not scanner.done and self._operation.asks_usage:
+            raise _broke_off("the answer ended before it was complete")
+        if not scanner.done and self._operation.ends_with_done:
             await write(DONE)
         return await self._down.finish()
 
-    def _translate(self, upstream: Upstream, fault: _Fault) -> GatewayError:
-        alias = self._record.model
-        if faults.is_not_cached(fault.message):
-            return not_cached(upstream, alias)
-        if faults.is_not_found(fault.message) and "model" in fault.message.lower():
-            return not_found(upstream, alias)
-        if fault.status >= _SERVER_ERROR:
-            return UpstreamError(f"Foundry Local failed: {fault.message}", remedies.RESTART)
-        return InvalidRequest(
-            f"Foundry Local refused the request: {fault.message}",
-            "Change or remove what it names.",
+
+def _is_stale(fault: Fault) -> bool:
+    """Say whether the fault may come from what was cached: the model, or the route itself."""
+    return (
+        fault.status == _NOT_FOUND
+        or faults.is_not_loaded(fault.message)
+        or faults.is_not_found(fault.message)
+    )
+
+
+def _translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
+    if faults.is_not_cached(fault.message):
+        return not_cached(upstream, target.alias)
+    if faults.is_not_found(fault.message) and "model" in fault.message.lower():
+        return not_found(upstream, target.alias)
+    if fault.status >= _SERVER_ERROR or fault.status == _NOT_FOUND:
+        return UpstreamError(
+            f"Foundry Local failed: {faults.sentence(fault.message)}", remedies.RESTART
         )
+    return InvalidRequestError(
+        f"Foundry Local refused the request: {faults.sentence(fault.message)}",
+        "Change or remove what it names.",
+    )
 
 
-def _too_long(overflow: faults.Overflow) -> ContextLengthExceeded:
-    return ContextLengthExceeded(
+def _too_long(overflow: faults.Overflow) -> ContextLengthError:
+    return ContextLengthError(
         f"The prompt has {overflow.prompt} tokens, but the model's context holds "
         f"{overflow.context}.",
         "Shorten the conversation, or use a model with a longer context.",
@@ -266,5 +246,5 @@ def _too_long(overflow: faults.Overflow) -> ContextLengthExceeded:
     )
 
 
-def _broken(error: TransportError) -> UpstreamError:
-    return UpstreamError(f"Foundry Local broke off: {error}.", remedies.RESTART)
+def _broke_off(why: str) -> UpstreamError:
+    return UpstreamError(f"Foundry Local broke off: {faults.sentence(why)}", remedies.RESTART)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from foundry_gateway.transport import Cause
+    from foundry_gateway.transport_errors import Cause
 
 START = (
     "start it with `foundry server start` (CLI 0.10 and later) or `foundry service start` "
-    "(CLI up to 0.8), or run `python3 scripts/foundry_host.py` (Windows: `py scripts\\foundry_host.py`)"
+    "(CLI up to 0.8), or run `python3 scripts/foundry_host.py` (Windows: "
+    "`py scripts\\foundry_host.py`)"
 )
 FIND_PORT = "`foundry server status` or `foundry service status` shows the address it really uses"
 SET_URL = "put that address into FOUNDRY_URL"
@@ -24,7 +25,7 @@ def unreachable(cause: Cause, url: str) -> str:
         if host == "host.docker.internal":
             return (
                 "On Docker Desktop (Windows, macOS) restart Docker Desktop; on Linux the gateway's "
-                "container needs `extra_hosts: [\"host.docker.internal:host-gateway\"]`, and outside "
+                'container needs `extra_hosts: ["host.docker.internal:host-gateway"]`, and outside '
                 "a container set FOUNDRY_URL=http://127.0.0.1:51211."
             )
         return f"Check the host name {host!r} in FOUNDRY_URL."
@@ -38,20 +39,20 @@ def unreachable(cause: Cause, url: str) -> str:
         return f"If Foundry Local is stopped, {START}. If it runs, {FIND_PORT}: {SET_URL}.{hint}"
     if cause == "timed_out":
         return (
-            f"If Foundry Local hangs, restart it (`foundry server stop` or `foundry service stop`), "
-            f"then {START}. Otherwise a firewall may be dropping the connection: on Windows allow it "
-            f"in Windows Defender Firewall, on macOS under System Settings > Network > Firewall, on "
-            f"Linux with `sudo ufw allow in on docker0` or the like."
+            "If Foundry Local hangs, stop it (`foundry server stop` or `foundry service stop`), "
+            f"then {START}. Otherwise a firewall may be dropping the connection: on Windows allow "
+            "it in Windows Defender Firewall, on macOS under System Settings > Network > Firewall, "
+            "on Linux with `sudo ufw allow in on docker0` or the like."
         )
     if cause == "not_foundry":
-        return f"Something else uses that port. {FIND_PORT[0].upper()}{FIND_PORT[1:]}: {SET_URL}."
+        return f"Something else uses that port. {FIND_PORT}: {SET_URL}."
     return f"Check that Foundry Local runs; otherwise {START}. {FIND_PORT}: {SET_URL}."
 
 
 def not_found(available: tuple[str, ...]) -> str:
     """Return the remedy for a model that Foundry Local does not know."""
     listed = f"Use one of: {', '.join(available)}; or set" if available else "Set"
-    return f"{listed} MODEL to another alias. {LIST_MODELS[0]}{LIST_MODELS[1:]}."
+    return f"{listed} MODEL to another alias. {LIST_MODELS}."
 
 
 def not_cached(alias: str) -> str:

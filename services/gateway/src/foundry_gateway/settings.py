@@ -85,13 +85,17 @@ class Settings:
             ),
             embedded_url=_origin("EMBEDDED_URL", embedded) if embedded else None,
             model=read.text("MODEL", defaults.model),
-            models=tuple(alias.strip() for alias in read.text("MODELS", "").split(",") if alias.strip()),
+            models=tuple(
+                alias.strip() for alias in read.text("MODELS", "").split(",") if alias.strip()
+            ),
             embedded_model=read.text("EMBEDDED_MODEL", defaults.embedded_model),
             embedding_model=read.optional("EMBEDDING_MODEL"),
             host=read.text("GATEWAY_HOST", defaults.host),
             port=read.integer("GATEWAY_PORT", defaults.port, least=0, most=65_535),
             api_key=read.secret("GATEWAY_API_KEY"),
-            max_concurrency=read.integer("GATEWAY_MAX_CONCURRENCY", defaults.max_concurrency, least=1),
+            max_concurrency=read.integer(
+                "GATEWAY_MAX_CONCURRENCY", defaults.max_concurrency, least=1
+            ),
             max_queue=read.integer("GATEWAY_MAX_QUEUE", defaults.max_queue, least=0),
             queue_timeout=read.seconds("GATEWAY_QUEUE_TIMEOUT", defaults.queue_timeout),
             connect_timeout=read.seconds("GATEWAY_CONNECT_TIMEOUT", defaults.connect_timeout),

@@ -105,7 +105,9 @@ def read_usage(body: bytes) -> Usage | None:
 
 
 def _last_boundary(data: bytes) -> int:
-    return max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, 2) if _BOUNDARY.search(data) else 0
+    """Return where the last whole event ends; 0 when there is none."""
+    newline, both = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n")
+    return max(newline + 2 if newline >= 0 else 0, both + 4 if both >= 0 else 0)
 
 
 def _is_error(event: bytes) -> bool:

@@ -142,7 +142,7 @@ class ResponseParser:
         self._left -= len(data)
         return data
 
-    def _feed_chunks(self, data: bytes) -> bytes:  # noqa: C901, PLR0912 - one branch per state
+    def _feed_chunks(self, data: bytes) -> bytes:  # noqa: C901 - one branch per state
         out: list[bytes] = []
         at = 0
         end = len(data)

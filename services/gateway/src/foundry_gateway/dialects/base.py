@@ -10,7 +10,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 Fetch = Callable[[str, float | None], Awaitable[tuple[int, bytes]]]
-"""``await fetch(path, timeout)`` GETs a path and returns status and body; ``None``: the default."""
+"""``await fetch(path, seconds)`` GETs a path: status and body. ``None``: the usual patience."""
 
 _OK = 200
 
@@ -47,6 +47,8 @@ class Dialect(ABC):
 
     name: ClassVar[str]
     status_path: ClassVar[str]
+    refuses_streams_in_silence: ClassVar[bool] = False
+    """Whether a refused streamed request breaks off without saying why."""
 
     @abstractmethod
     def recognises(self, status: Mapping[str, object]) -> bool:

@@ -1,4 +1,4 @@
-"""CLI up to 0.8: its own ``/openai/*`` and ``/foundry/*`` routes beside ``/v1/chat/completions``."""
+"""CLI up to 0.8: its own ``/openai`` and ``/foundry`` routes beside ``/v1``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Legacy(Dialect):
     status_path = "/openai/status"
 
     def recognises(self, status: Mapping[str, object]) -> bool:
-        """Recognise ``{Endpoints, ModelDirPath, PipeName}``; later builds use a small first letter."""
+        """Recognise ``{Endpoints, ModelDirPath, PipeName}``, however it is capitalised."""
         keys = {key.lower() for key in status}
         return "endpoints" in keys and bool(keys & {"modeldirpath", "pipename"})
 

@@ -1,4 +1,8 @@
-"""SDK 1.x core and CLI 0.10: alias, name and id are all understood everywhere."""
+"""SDK 1.x core and CLI 0.10: alias, name and id are all understood everywhere.
+
+Two traps: a load that fails is a 500 without a word, and a *streamed* request that is refused is a
+200 whose body breaks off at once. Why, only the same request without streaming tells.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ class V1(Dialect):
 
     name = "v1"
     status_path = "/status"
+    refuses_streams_in_silence = True
 
     def recognises(self, status: Mapping[str, object]) -> bool:
         """Recognise ``{endpoints, modelDirPath, …}``."""
@@ -34,7 +39,14 @@ class V1(Dialect):
     async def catalog(self, fetch: Fetch) -> Catalog:
         """Return every catalog variant; ids come without a version."""
         entries = await fetch_openai_models(fetch)
-        return Catalog(variants=tuple(str(entry["id"]) for entry in entries))
+        return Catalog(
+            variants=tuple(str(entry["id"]) for entry in entries),
+            aliases={
+                str(entry["id"]): str(entry["parent"])
+                for entry in entries
+                if isinstance(entry.get("parent"), str)
+            },
+        )
 
     def load_names(self, alias: str, variant: str | None) -> tuple[str, ...]:
         """Return the variant if known, which is exact, then the alias."""

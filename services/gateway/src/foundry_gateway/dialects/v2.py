@@ -39,7 +39,7 @@ class V2(Dialect):
 
     def load_names(self, alias: str, variant: str | None) -> tuple[str, ...]:
         """Return the alias, then what the alias of the variant may be: a variant id is a 404."""
-        return tuple(dict.fromkeys((alias, *(alias_guesses(variant) if variant else ()))))
+        return tuple(dict.fromkeys((alias, *alias_guesses(variant or alias))))
 
     def load_path(self, name: str) -> str:
         """Return the path whose GET loads a model."""

@@ -1,0 +1,122 @@
+"""Ask an upstream once, and wait until its answer shows whether it is one.
+
+Foundry Local reports what is wrong with a request in three ways: as an HTTP status, as the first
+event of a 200 (2.x, streaming), and by breaking a 200 off without a word (1.x, streaming).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from foundry_gateway.dialects import error_message
+from foundry_gateway.sse import EventScanner
+from foundry_gateway.transport_errors import AnswerTimeoutError, ConnectionBrokenError
+
+if TYPE_CHECKING:
+    from foundry_gateway.connection import Response
+    from foundry_gateway.operations import Operation
+    from foundry_gateway.prompt import Prompt
+    from foundry_gateway.upstream import Upstream
+
+# A refusal comes at once; an answer would take longer, and nobody wants it.
+_REFUSAL_TIMEOUT = 5.0
+_OK = 200
+_BAD_REQUEST = 400
+_BAD_GATEWAY = 502
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer that has begun well."""
+
+    response: Response
+    scanner: EventScanner | None
+    """Watches a stream; None for an answer in one piece."""
+    first: bytes
+    """What is ready to be forwarded: a stream's beginning, or the one piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer that is none."""
+
+    status: int
+    message: str
+
+
+async def ask(
+    upstream: Upstream, operation: Operation, prompt: Prompt, body: bytes, patience: float
+) -> Answer | Fault:
+    """Send a request and wait for its answer's first event, or for the whole if it is no stream.
+
+    Args:
+        upstream: Whom to ask.
+        operation: What for.
+        prompt: The request, for what its client wants to see.
+        body: The request as it goes out.
+        patience: Longest silence in seconds.
+
+    Raises:
+        TransportError: No answer came.
+    """
+    response = await upstream.post(operation.path, body, patience)
+    try:
+        if response.status != _OK:
+            status = response.status if response.status >= _BAD_REQUEST else _BAD_GATEWAY
+            message = error_message(await response.read())
+            return Fault(status, message or f"it answered {response.status} without a word")
+        kind = response.headers.get("content-type", "")
+        if prompt.stream and "text/event-stream" in kind:
+            return await _begin_stream(upstream, operation, prompt, response)
+        if prompt.stream or "json" not in kind:
+            return Fault(_BAD_GATEWAY, f"it answered with {kind[:100] or 'something'} instead")
+        whole = await response.read()
+        if whole.lstrip().startswith(b'{"error"'):
+            return Fault(_BAD_REQUEST, error_message(whole))
+        return Answer(response, None, whole)
+    except BaseException:
+        response.close()
+        raise
+
+
+async def _begin_stream(
+    upstream: Upstream, operation: Operation, prompt: Prompt, response: Response
+) -> Answer | Fault:
+    scanner = EventScanner(
+        hide_usage=operation.asks_usage and not prompt.wants_usage,
+        finish_marks=operation.finish_marks,
+    )
+    first = b""
+    while not first and scanner.error is None:
+        try:
+            received = await response.read_some()
+        except ConnectionBrokenError:
+            received = b""
+            if upstream.dialect is None or not upstream.dialect.refuses_streams_in_silence:
+                raise
+        if not received:
+            response.close()
+            return await _ask_why(upstream, operation, prompt)
+        first = scanner.feed(received)
+    if scanner.error is not None and not first:
+        response.close()
+        return Fault(_BAD_REQUEST, error_message(scanner.error))
+    return Answer(response, scanner, first)
+
+
+async def _ask_why(upstream: Upstream, operation: Operation, prompt: Prompt) -> Fault:
+    """Ask the same without streaming, to hear why a stream ended before it began."""
+    silence = "it ended the stream before it began"
+    try:
+        response = await upstream.post(
+            operation.path, await prompt.encode_whole(), _REFUSAL_TIMEOUT
+        )
+    except AnswerTimeoutError:
+        return Fault(_BAD_GATEWAY, silence)
+    try:
+        if response.status < _BAD_REQUEST:
+            return Fault(_BAD_GATEWAY, silence)
+        return Fault(response.status, error_message(await response.read()) or silence)
+    finally:
+        response.close()
