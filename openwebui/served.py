@@ -131,7 +131,8 @@ def _trouble(status: Mapping[str, Any]) -> str:
         errors = []
     for error in (*errors, status.get("last_error")):
         if error:
-            return str(error["message"])
+            message, remedy = str(error["message"]), str(error.get("remedy") or "")
+            return message if remedy in message else f"{message} {remedy}"
     return "No model can answer yet: " + (" ".join(_downloads(status)) or "none is loaded.")
 
 

@@ -37,9 +37,7 @@ def measure() -> list[Figure]:
         env = {"MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": "64"}
         with run_gateway(log, FOUNDRY_URL=foundry.url, **env) as gateway:
             gateway.wait_until(lambda status: status["ready"], "ready")
-            direct = Side(
-                foundry.url, load.chat_request(foundry.url, DEMO_VARIANT, PROMPT, TOKENS)
-            )
+            direct = Side(foundry.url, load.chat_request(foundry.url, DEMO_VARIANT, PROMPT, TOKENS))
             through = Side(
                 gateway.url,
                 load.chat_request(gateway.url, DEMO_ALIAS, PROMPT, TOKENS, key=gateway.key),

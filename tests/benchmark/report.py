@@ -37,7 +37,9 @@ def table(figures: Sequence[Figure]) -> str:
         elif figure.at_least is not None:
             target = f"at least {figure.at_least:g}"
         mark = "" if figure.met else "  MISSED"
-        rows.append((figure.name, f"{figure.value:.2f} {figure.unit}", target + mark, figure.detail))
+        rows.append(
+            (figure.name, f"{figure.value:.2f} {figure.unit}", target + mark, figure.detail)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])

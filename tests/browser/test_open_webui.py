@@ -101,23 +101,22 @@ async def test_as_it_comes_one_message_is_four_model_requests_and_the_chat_alone
 async def test_when_foundry_local_is_down_the_chat_shows_the_gateways_message(
     browser, chat_ui, recorder, tmp_path
 ):
-    foundry, nobody = recorder.target, "http://127.0.0.1:9"
-    with gateway_to(nobody, tmp_path / "log") as gateway:
+    foundry, refused = recorder.target, "127.0.0.1:9 refused the connection"
+    with gateway_to("http://127.0.0.1:9", tmp_path / "log") as gateway:
         recorder.target = gateway
         try:
-            async with open_page(
-                browser, chat_ui.url, viewport={"width": 1280, "height": 800}
-            ) as (page, _):
+            async with open_page(browser, chat_ui.url, viewport={"width": 1280, "height": 800}) as (
+                page,
+                _,
+            ):
                 await sign_in(page)
                 # The model stays in the list; the banner and the chat say what is wrong.
                 await page.get_by_text("phi-4-mini").first.wait_for()
-                await page.get_by_text(nobody).first.wait_for()
+                await page.get_by_text(refused).first.wait_for()
                 await send(page, "hello there")
                 error = page.locator(".chat-assistant")
-                await error.get_by_text(nobody).wait_for(timeout=60_000)
+                await error.get_by_text(refused).wait_for(timeout=60_000)
                 await screenshot(page, "foundry-down")
-                said = await error.inner_text()
-                assert "Foundry Local" in said
         finally:
             recorder.target = foundry
 

@@ -88,5 +88,3 @@ async def open_page(
         yield page, record
     finally:
         await profile.close()
-
-

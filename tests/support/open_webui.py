@@ -136,9 +136,7 @@ class Recorder:
         return runner
 
 
-async def _said(
-    request: web.Request, body: Mapping[str, Any], text: str
-) -> web.StreamResponse:
+async def _said(request: web.Request, body: Mapping[str, Any], text: str) -> web.StreamResponse:
     """A chat completion of one chunk, streamed or whole as asked."""
     name = {"id": "chatcmpl-1", "created": 0, "model": body["model"]}
     choice = {"index": 0, "finish_reason": "stop"}
