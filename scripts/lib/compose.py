@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +14,8 @@ from lib.environment import ROOT
 
 POLL_SECONDS = 0.5
 LOG_LINES = 15
+RESTARTS_TO_GIVE_UP = 3
+CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,22 @@ class Stack:
         """
         wanted = set(self.services())
         told: dict[str, str] = {}
+        restarts: Counter[str] = Counter()
         deadline = time.monotonic() + seconds
         while True:
             now = {container.service: container for container in self.containers()}
             for service, container in sorted(now.items()):
                 if told.get(service) != container.word:
                     told[service] = container.word
+                    restarts[service] += container.state == "restarting"
                     note(f"{service}: {container.word}")
             if wanted <= now.keys() and all(now[service].is_well for service in wanted):
                 return
-            failed = [name for name in sorted(wanted & now.keys()) if now[name].has_failed]
+            failed = [
+                name
+                for name in sorted(wanted & now.keys())
+                if now[name].has_failed or restarts[name] >= RESTARTS_TO_GIVE_UP
+            ]
             if failed:
                 raise self.failure(failed[0], f"The service {failed[0]} {told[failed[0]]}.")
             if time.monotonic() > deadline:
@@ -132,8 +142,9 @@ class Stack:
 
     def failure(self, service: str, problem: str) -> StepFailedError:
         """A failure of one service, with the end of its log."""
-        lines = self.output("logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service)
-        said = "".join(f"\n  | {line}" for line in lines.splitlines())
+        log = self.output("logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+        lines = CONTROL_SEQUENCE.sub("", log).splitlines()
+        said = "".join(f"\n  | {line}" for line in lines if line.strip())
         return StepFailedError(
             f"{problem}{said}",
             f"Mend what it says, and run this again. All of it: docker compose logs {service}",
