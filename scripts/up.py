@@ -53,6 +53,7 @@ class Address:
 
 ADDRESSES = (
     Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
+    Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
     Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1"),
     Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
 )
@@ -104,7 +105,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     start(stack, options.timeout)
 
     step(f"Asking the model: {QUESTION}")
-    gateway = Gateway(address(settings, ADDRESSES[1]), api_key(stack))
+    gateway = Gateway(address(settings, next(a for a in ADDRESSES if a.service == "gateway")), api_key(stack))
     problem = ask(gateway, options.timeout)
 
     step("Ready" if problem is None else "Running, but no model answers yet")

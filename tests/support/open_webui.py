@@ -203,6 +203,8 @@ def settings_file() -> dict[str, str]:
         if line and not line.startswith("#"):
             name, _, value = line.partition("=")
             [settings[name]] = shlex.split(value)
+            if value.startswith('"'):
+                settings[name] = settings[name].replace("\\n", "\n")
     return settings
 
 
