@@ -202,9 +202,7 @@ def describe(engine: docker.Engine) -> None:
         )
 
 
-def choose_runtime(
-    options: argparse.Namespace, settings: Settings
-) -> tuple[bool, dict[str, str]]:
+def choose_runtime(options: argparse.Namespace, settings: Settings) -> tuple[bool, dict[str, str]]:
     """Decide which Foundry Local answers; returns whether ours is one of them, and the settings."""
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
@@ -252,10 +250,11 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
 
 
 def build(stack: Stack) -> None:
-    """Build what has changed."""
+    """Build what has changed; a person watches it, a log gets only what went wrong."""
+    note("building what has changed; the first time takes a few minutes")
     stack.compose(
-        *("--progress", "plain" if not sys.stdout.isatty() else "auto", "build"),
-        remedy="Mend what is said above. Behind a proxy that inspects HTTPS: .env.example, Building.",
+        "build",
+        remedy="Mend what it says. Behind a proxy that inspects HTTPS: see .env.example, Building.",
         quiet=not sys.stdout.isatty(),
     )
 
@@ -280,7 +279,9 @@ def start(stack: Stack, seconds: float) -> None:
 
 def api_key(stack: Stack) -> str:
     """The gateway's key, asked of the gateway itself."""
-    return stack.output("exec", "-T", "gateway", "python", "-m", "foundry_gateway", "api-key").strip()
+    return stack.output(
+        "exec", "-T", "gateway", "python", "-m", "foundry_gateway", "api-key"
+    ).strip()
 
 
 def ask(gateway: Gateway, seconds: float) -> StepFailedError | None:
@@ -302,7 +303,9 @@ def print_addresses(stack: Stack, settings: Settings) -> None:
     shown = [entry for entry in ADDRESSES if entry.service in services]
     for entry in shown:
         print(f"    {address(settings, entry, 'localhost') + entry.path:32} {entry.title}")
-    print("\n    The gateway's API key: docker compose exec gateway python -m foundry_gateway api-key")
+    print(
+        "\n    The gateway's API key: docker compose exec gateway python -m foundry_gateway api-key"
+    )
     print("    To stop everything:    docker compose down")
 
 

@@ -2,7 +2,9 @@
 
 pytest_plugins: list[str] = [
     "support.foundry",
+    "support.gateway",
     "support.chat_stack",
     "support.browser",
+    "support.stack",
     "support.open_webui",
 ]

@@ -142,7 +142,9 @@ class Stack:
 
     def failure(self, service: str, problem: str) -> StepFailedError:
         """A failure of one service, with the end of its log."""
-        log = self.output("logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+        log = self.output(
+            "logs", "--no-color", "--no-log-prefix", "--tail", str(LOG_LINES), service
+        )
         lines = CONTROL_SEQUENCE.sub("", log).splitlines()
         said = "".join(f"\n  | {line}" for line in lines if line.strip())
         return StepFailedError(

@@ -136,4 +136,3 @@ def package_is_installed(name: str) -> bool:
     except FileNotFoundError:
         return False
     return asked.stdout.endswith(" installed")
-

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-
 DEFAULT_PORT = 51211
 HOST_NAME = "host.docker.internal"
 STATUS_COMMANDS = (("foundry", "server", "status"), ("foundry", "service", "status"))
@@ -163,5 +162,3 @@ def is_loopback(address: str) -> bool:
 def python() -> str:
     """How to call Python on this system."""
     return "py" if sys.platform == "win32" else "python3"
-
-

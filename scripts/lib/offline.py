@@ -82,10 +82,11 @@ def make_base_images() -> None:
         if answer("image", "inspect", "--format", label, image) == digest:
             continue
         note(f"building {image}")
+        labelled = ("--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments())
+        on = ("--build-arg", f"DEBIAN_IMAGE={debian_image}")
+        tagged = ("--quiet", "--tag", image, "--file", str(dockerfile))
         run(
-            ["docker", "build", "--quiet", "--tag", image, "--file", dockerfile]
-            + ["--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments()]
-            + ["--build-arg", f"DEBIAN_IMAGE={debian_image}", dockerfile.parent],
+            ["docker", "build", *tagged, *labelled, *on, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
             quiet=True,
         )
@@ -112,7 +113,7 @@ def make_debian(release: str, image: str) -> None:
         )
     debian.require_debootstrap()
     note(f"making a Debian base image ({release}) with debootstrap; this takes about a minute")
-    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
         keyring = f"--keyring={debian.KEYRING}"
         make = ["debootstrap", "--variant=minbase", keyring, release, folder, debian.mirror()]
         run(
@@ -160,7 +161,7 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
 
 
 def pip_configuration() -> str:
-    """This machine's package index, as a pip configuration for builds; nothing for the usual one."""
+    """This machine's package index as a pip configuration for builds; empty if it is the usual."""
     asked = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
     )

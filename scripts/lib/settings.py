@@ -60,7 +60,9 @@ class Settings:
         path: the .env file; need not exist.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, path: Path | None = None):
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, path: Path | None = None
+    ) -> None:
         self._environment = dict(os.environ if environment is None else environment)
         self.path = path or env_file(self._environment)
         self._text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""

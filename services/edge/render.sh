@@ -2,7 +2,7 @@
 # Writes the two settings that only the start knows into $EDGE_RUNTIME (default /tmp/edge), then
 # becomes the command: which Host names are ours (ALLOWED_HOSTS, comma-separated; `.lan` means
 # every name below it) and which name server to ask.
-set -eu
+set -euf
 runtime=${EDGE_RUNTIME:-/tmp/edge}
 mkdir -p "$runtime"
 

@@ -208,6 +208,24 @@ def test_the_runtime_uploads_no_telemetry(tmp_path: Path) -> None:
     assert "1DS initialized" not in log
 
 
+def test_a_proxy_in_the_environment_does_not_hide_the_private_catalog() -> None:
+    proxy = "http://127.0.0.1:9"
+    env = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
+    with start_foundry_v2(env=env) as foundry:
+        assert states(foundry) == {DEMO_ALIAS: "loaded"}
+
+
+def test_a_public_catalog_that_never_answers_delays_neither_start_nor_stop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/asset-gallery/v1.0/models"
+        started = time.monotonic()
+        with start_foundry_v2(env={"FOUNDRY_HOST_PUBLIC_CATALOG_URL": url}, public=True) as foundry:
+            assert time.monotonic() - started < 5
+            before = time.monotonic()
+            assert foundry.stop() == 0
+            assert time.monotonic() - before < 8
+
+
 def test_its_output_is_a_few_lines_without_native_noise() -> None:
     with start_foundry_v2() as foundry:
         foundry.stop()

@@ -73,7 +73,11 @@ def test_stopping_ends_a_download_at_once_and_the_next_start_goes_on(
     hub: ModelHub, tmp_path: Path
 ) -> None:
     hub.seconds_per_block = 0.4
-    start = {"args": ["--model", ALIAS], "env": hub.environment(), "data_dir": tmp_path / "data"}
+    start: dict[str, Any] = {
+        "args": ["--model", ALIAS],
+        "env": hub.environment(),
+        "data_dir": tmp_path / "data",
+    }
     with start_foundry_v2(**start, public=True) as foundry:
         wait_until(foundry, lambda: model(foundry)["progress"]["percent"] > 20, "a part downloaded")
         before = time.monotonic()
@@ -117,7 +121,11 @@ def test_the_unreachable_catalog_is_mentioned_once_and_delays_nothing(hub: Model
 
 
 def test_a_downloaded_model_stays_when_the_network_is_gone(hub: ModelHub, tmp_path: Path) -> None:
-    start = {"args": ["--model", ALIAS], "env": hub.environment(), "data_dir": tmp_path / "data"}
+    start: dict[str, Any] = {
+        "args": ["--model", ALIAS],
+        "env": hub.environment(),
+        "data_dir": tmp_path / "data",
+    }
     both = [DEMO_ALIAS, ALIAS]
     with start_foundry_v2(**start, public=True, wait_for=both):
         pass

@@ -68,7 +68,7 @@ class ChatClient:
         self._socket = socketio.AsyncClient(reconnection=False)
         for event in (
             "new_message", "update_message", "stream_start", "stream_token", "delete_message",
-            "element", "action", "chat_settings", "toast", "task_start", "task_end",
+            "element", "action", "remove_action", "chat_settings", "toast", "task_start", "task_end",
         ):  # fmt: skip
             self._socket.on(event, self._handler(event))
 
@@ -249,6 +249,10 @@ class ChatClient:
 
     def _on_action(self, action: dict[str, Any]) -> None:
         self._actions.setdefault(action["forId"], []).append(action)
+
+    def _on_remove_action(self, action: dict[str, Any]) -> None:
+        shown = self._actions.get(action["forId"], [])
+        shown[:] = [other for other in shown if other["id"] != action["id"]]
 
     def _on_chat_settings(self, widgets: list[dict[str, Any]]) -> None:
         self.settings = widgets

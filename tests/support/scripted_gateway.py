@@ -53,6 +53,8 @@ class ScriptedGateway:
         self.requests: list[dict[str, Any]] = []
         self.models = [model("scripted", default=True)]
         self.healed = False
+        # How many of the next requests to refuse, whatever they ask.
+        self.refusals = 0
         self.closed = asyncio.Event()
         self.url = ""
 
@@ -61,6 +63,7 @@ class ScriptedGateway:
         self.requests.clear()
         self.models = [model("scripted", default=True)]
         self.healed = False
+        self.refusals = 0
         self.closed.clear()
 
     @asynccontextmanager
@@ -81,6 +84,9 @@ class ScriptedGateway:
         self.requests.append({"body": body, "headers": request.headers.copy()})
         question = body["messages"][-1]["content"]
         command, _, detail = question.partition(" ")
+        if self.refusals:
+            self.refusals -= 1
+            return _error(503, "foundry_unreachable", "Foundry Local sleeps.", "Wake it.")
         if command == "refuse" and not self.healed:
             return _error(503, detail, "Foundry Local sleeps.", "Wake it at http://host:51211.")
         if command == "long" and len(body["messages"]) > 4:

@@ -59,7 +59,7 @@ async def test_stop_keeps_what_was_written_and_closes_the_request(chat, gateway)
     await asyncio.sleep(0.3)
     assert answer.text == kept
     assert "1 2 3 4 5" in kept
-    assert "Stopped." in answer.note["facts"] or answer.note["notes"] == ["Stopped."]
+    assert answer.note["notes"] == ["Stopped."]
     assert "Task manually stopped." not in chat.shown()
 
 
@@ -105,14 +105,20 @@ async def test_try_again_replaces_the_error_with_the_answer(chat, gateway):
 
 
 async def test_stop_works_on_a_retried_question(chat, gateway):
-    failed = await chat.ask("break")
-    gateway.healed = True
-    # Edited to run on, then retried: the retry runs in a task of its own.
-    answer = await chat.edit(failed.question_id, "endless")
+    gateway.refusals = 1
+    failed = await chat.ask("endless")
+    answer = await chat.press(failed.actions[0])
     await chat.until(lambda: " 5" in answer.text)
     await chat.stop()
     await chat.finish(answer)
     await asyncio.wait_for(gateway.closed.wait(), 2)
+    assert answer.note["notes"] == ["Stopped."]
+
+
+async def test_only_the_latest_failure_can_be_tried_again(chat):
+    failed = await chat.ask("refuse foundry_unreachable")
+    await chat.ask("hello")
+    assert failed.actions == []
 
 
 async def test_answer_that_breaks_off_keeps_its_words_and_says_why(chat):

@@ -44,6 +44,7 @@ class Progress:
     last: float | None = None
     chunks: int = 0
     tokens: int | None = None
+    prompt_tokens: int = 0
     waiting_for: str | None = None
     model: Model | None = None
 
@@ -86,6 +87,7 @@ class Answerer:
         self._gateway = gateway
         self._feed = feed
         self._metrics = metrics
+        self._scale = history.TokenScale()
         self._active = 0
 
     async def answer(self, question: Question, options: Options) -> Outcome:
@@ -139,6 +141,7 @@ class Answerer:
                 context_length=progress.model.context_length,
                 max_tokens=options.sampling.max_tokens,
                 keep_at_most=keep,
+                scale=self._scale.of(progress.model.alias),
             )
             try:
                 async with self._status(writer, progress):
@@ -154,6 +157,7 @@ class Answerer:
                 else:
                     raise
             else:
+                self._scale.learn(progress.model.alias, prompt.estimate, progress.prompt_tokens)
                 return prompt
 
     async def _choose(self, options: Options) -> Model:
@@ -198,7 +202,8 @@ class Answerer:
                     )
             case sse.Waiting(reason):
                 progress.waiting_for = reason
-            case sse.Usage(_, completion_tokens):
+            case sse.Usage(prompt_tokens, completion_tokens):
+                progress.prompt_tokens = prompt_tokens
                 progress.tokens = completion_tokens
             case sse.Failed(error):
                 raise error

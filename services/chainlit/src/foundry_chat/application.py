@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from foundry_chat.models import Snapshot
     from foundry_chat.settings import Settings
 
+# The page cannot be used while a chat starts; the panel follows when the gateway answers later.
+_START_PATIENCE = 1.0
+
 
 class Application:
     """Everything that lives as long as the process."""
@@ -51,7 +54,10 @@ class Application:
         """Show the settings panel, fed by the gateway's models."""
         self._metrics.chats.inc()
         self._watch()
-        await panel.show(conversation.options(self._default_options()), await self._feed.refresh())
+        snapshot = self._feed.latest
+        if not snapshot.models:
+            snapshot = await self._feed.refresh(within=_START_PATIENCE)
+        await panel.show(conversation.options(self._default_options()), snapshot)
 
     async def on_message(self, message: cl.Message) -> None:
         """Answer a new or an edited question."""
@@ -111,7 +117,7 @@ class Application:
 
     async def _answer(self, message: cl.Message) -> None:
         if before := conversation.take_last_answer():
-            await before.show_download(None)
+            await before.retire()
         question = Question(
             id=message.id,
             text=message.content,

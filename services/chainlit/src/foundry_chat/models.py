@@ -136,11 +136,16 @@ class ModelFeed:
         self._refreshing: asyncio.Task[Snapshot] | None = None
         self.latest = Snapshot()
 
-    async def refresh(self) -> Snapshot:
-        """Ask now. Callers that come together share one request. Never raises."""
+    async def refresh(self, within: float | None = None) -> Snapshot:
+        """Ask now. Callers that come together share one request. Never raises.
+
+        Args:
+            within: seconds to wait; after that, what is known already is returned.
+        """
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._ask())
-        return await asyncio.shield(self._refreshing)
+        await asyncio.wait([self._refreshing], timeout=within)
+        return self.latest
 
     async def _ask(self) -> Snapshot:
         try:

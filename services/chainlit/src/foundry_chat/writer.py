@@ -119,6 +119,15 @@ class Writer:
             self._note.props = props
             await emit(self._session, "element", self._note.to_dict())
 
+    async def retire(self) -> None:
+        """A new question follows: take back what only makes sense under the latest answer.
+
+        Asking an old question again would remove everything after it.
+        """
+        await self.show_download(None)
+        await self._message.remove_actions()
+        self._message.actions = []
+
     async def _show_note(self, **props: Any) -> None:
         props = {key: value for key, value in props.items() if value}
         if self._note.for_id and props == self._note.props:

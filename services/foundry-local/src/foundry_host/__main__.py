@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 
@@ -18,6 +19,7 @@ def main() -> int:
     Returns:
         0 when it was asked to stop or is healthy, 1 when something failed, 2 for wrong usage.
     """
+    keep_loopback_direct()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     try:
         if sys.argv[1:] == ["healthcheck"]:
@@ -30,6 +32,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2 if isinstance(error, SettingsError) else 1
     return 0
+
+
+def keep_loopback_direct() -> None:
+    """Keep the runtime's calls to the private catalog away from a proxy that the user has set."""
+    for name in ("NO_PROXY", "no_proxy"):
+        kept = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join(dict.fromkeys([*kept, "127.0.0.1", "localhost"]))
 
 
 if __name__ == "__main__":

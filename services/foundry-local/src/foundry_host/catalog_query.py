@@ -56,7 +56,9 @@ def _filters(query: bytes) -> list[dict[str, Any]]:
     except ValueError:
         return []
     filters = decoded.get("filters") if isinstance(decoded, dict) else None
-    return [item for item in filters or () if isinstance(item, dict)]
+    if not isinstance(filters, list):
+        return []
+    return [item for item in filters if isinstance(item, dict)]
 
 
 def _accepts(item: dict[str, Any], entry: Entry) -> bool:

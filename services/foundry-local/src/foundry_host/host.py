@@ -170,10 +170,10 @@ class Host:
             runtime = self._start(self.settings, catalog_urls)
             runtime.start_web_service()
         except Exception as error:
-            raise HostError(
-                f"Foundry Local did not start: {plain(error)}.",
-                f"Its log is in {self.settings.data_dir / 'logs'}.",
-            ) from error
+            remedy = f"Its log is in {self.settings.data_dir / 'logs'}."
+            if "libatomic" in str(error):
+                remedy = "Install that library; on Debian and Ubuntu: apt-get install libatomic1."
+            raise HostError(f"Foundry Local did not start: {plain(error)}.", remedy) from error
         self._runtime = runtime
         return runtime
 

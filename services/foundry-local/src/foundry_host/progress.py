@@ -5,6 +5,7 @@ On a terminal one line is redrawn; in a log a line appears now and then.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -15,6 +16,8 @@ from foundry_host.state import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger("foundry_host")
 
 _RATE_WINDOW_SECONDS = 15.0
 _REDRAW_SECONDS = 0.1
@@ -79,9 +82,9 @@ class Display:
             width = shutil.get_terminal_size().columns - 1
             line = f"{self._label} {bar(progress.percent)} {describe(progress)}"[:width]
             self._stream.write(f"\r{line:<{width}}")
+            self._stream.flush()
         else:
-            self._stream.write(f"{self._label}: {describe(progress)}\n")
-        self._stream.flush()
+            log.info("%s: %s", self._label, describe(progress))
 
     def finish(self) -> None:
         """Leave the terminal's cursor on a line of its own."""

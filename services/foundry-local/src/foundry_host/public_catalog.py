@@ -14,7 +14,7 @@ import json
 import ssl
 import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,6 @@ class PublicCatalog:
         self._tls = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="public-catalog")
         self._broad_query = b""
         self._headers: dict[str, str] = {}
         self._retrying = False
@@ -91,7 +90,7 @@ class PublicCatalog:
             self._broad_query = query
         if self.reachable is not False:
             patience = self._timing.answer if self.reachable else self._timing.first_answer
-            request = self._pool.submit(self._ask, query)
+            request = self._ask_in_background(query)
             if wait([request], patience).done and (answer := request.result()):
                 self._found()
                 return answer
@@ -112,7 +111,14 @@ class PublicCatalog:
     def close(self) -> None:
         """Stop looking for the catalog."""
         self._closed.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask_in_background(self, query: bytes) -> Future[Answer | None]:
+        """Ask on a thread that may be left behind: names can take long to not resolve."""
+        future: Future[Answer | None] = Future()
+        threading.Thread(
+            target=lambda: future.set_result(self._ask(query)), name="public-catalog", daemon=True
+        ).start()
+        return future
 
     def _ask(self, query: bytes) -> Answer | None:
         """Ask the public catalog; ``None`` when it cannot be reached or talks nonsense."""

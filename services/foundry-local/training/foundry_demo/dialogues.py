@@ -195,7 +195,9 @@ class Writer:
         return self._turn(plain, said, keep=True)
 
 
-def conversations(seed: int, *, turns: tuple[int, ...] = (1, 1, 1, 2, 3, 4)) -> Iterator[list[Turn]]:
+def conversations(
+    seed: int, *, turns: tuple[int, ...] = (1, 1, 1, 2, 3, 4)
+) -> Iterator[list[Turn]]:
     """Yield conversations for ever; the same *seed* gives the same ones."""
     library = Library()
     rng = Random(seed)  # noqa: S311 - repeatable data, not a secret

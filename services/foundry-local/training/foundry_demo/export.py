@@ -58,9 +58,19 @@ def write_onnx(source: Path, target: Path, precision: str) -> None:
     """Convert the Hugging Face files in *source* to the runtime's files in *target*."""
     subprocess.run(  # noqa: S603 - our own interpreter, our own paths
         [
-            sys.executable, "-m", "onnxruntime_genai.models.builder",
-            "-i", str(source), "-o", str(target), "-p", precision, "-e", "cpu",
-            "-c", str(target / "cache"),
+            sys.executable,
+            "-m",
+            "onnxruntime_genai.models.builder",
+            "-i",
+            str(source),
+            "-o",
+            str(target),
+            "-p",
+            precision,
+            "-e",
+            "cpu",
+            "-c",
+            str(target / "cache"),
         ],  # fmt: skip
         check=True,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},

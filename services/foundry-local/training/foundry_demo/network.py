@@ -94,7 +94,9 @@ class Network(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         for name, weight in self.named_parameters():
             if weight.dim() > 1:
-                scale = 0.02 / (2 * shape.layers) ** 0.5 if "o_proj" in name or "down" in name else 0.02
+                scale = (
+                    0.02 / (2 * shape.layers) ** 0.5 if "o_proj" in name or "down" in name else 0.02
+                )
                 nn.init.normal_(weight, std=max(scale, 0.01) if "embed" not in name else 0.05)
             elif "bias" in name:
                 nn.init.zeros_(weight)

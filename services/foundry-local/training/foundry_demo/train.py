@@ -83,7 +83,9 @@ def train(args: argparse.Namespace) -> None:
     others = [p for p in network.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
-        lr=args.rate, betas=(0.9, 0.98), fused=True,
+        lr=args.rate,
+        betas=(0.9, 0.98),
+        fused=True,
     )
     begun = time.monotonic()
     seen = 0
@@ -92,7 +94,11 @@ def train(args: argparse.Namespace) -> None:
         done = (time.monotonic() - begun) / 60 / args.minutes if args.minutes else step / args.steps
         if done >= 1:
             break
-        rate = args.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1, done)) + 0.02)
+        rate = (
+            args.rate
+            * min(1, (step + 1) / 100)
+            * (0.5 + 0.5 * math.cos(math.pi * min(1, done)) + 0.02)
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         hidden = network(ids, positions)[:, :-1]
@@ -107,7 +113,10 @@ def train(args: argparse.Namespace) -> None:
         seen += ids.numel()
         if step % 50 == 0:
             spent = time.monotonic() - begun
-            print(f"step {step} loss {loss.item():.4f} {seen / max(spent, 1e-9):,.0f} tokens/s {spent:.0f} s", flush=True)
+            print(
+                f"step {step} loss {loss.item():.4f} {seen / max(spent, 1e-9):,.0f} tokens/s {spent:.0f} s",
+                flush=True,
+            )
     args.out.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), args.out / "weights.pt")
     export.write_hugging_face(network, tokenizer, args.out / "hf")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+FAREWELL_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 _NOT_FOUND = 404
 _METHOD_NOT_ALLOWED = 405
@@ -63,6 +66,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/ready", gateway.ready)
     app.router.add_get("/status", gateway.status)
     app.router.add_get("/metrics", gateway.metrics)
+    app.on_shutdown.append(gateway.drain)
     app.cleanup_ctx.append(gateway.lifespan)
     return app
 
@@ -77,6 +81,7 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._status = Status(services.settings, services.fleet, services.admission)
+        self._relays: set[Relay] = set()
         key = services.settings.api_key
         self._key_digest = _digest(key) if key else None
 
@@ -87,6 +92,19 @@ class Gateway:
         yield
         await self._services.loader.close()
         await self._services.fleet.close()
+
+    async def drain(self, app: web.Application) -> None:
+        """Let running answers finish for a moment, then end them with a word."""
+        del app
+        deadline = time.monotonic() + self._services.settings.shutdown_grace
+        while self._relays and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for relay in tuple(self._relays):
+            relay.interrupt(
+                UpstreamError("The gateway is stopping.", "Try again in a moment.", status=503)
+            )
+        while self._relays and time.monotonic() < deadline + FAREWELL_SECONDS:
+            await asyncio.sleep(0.01)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -119,7 +137,11 @@ class Gateway:
         async def handle(request: web.Request) -> web.StreamResponse:
             prompt = await Prompt.read(operation, await request.read())
             relay = Relay(self._services, request, operation, prompt)
-            response = await relay.run()
+            self._relays.add(relay)
+            try:
+                response = await relay.run()
+            finally:
+                self._relays.discard(relay)
             if relay.error is not None:
                 self._status.note(relay.error)
             return response

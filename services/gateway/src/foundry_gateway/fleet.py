@@ -74,19 +74,22 @@ class Fleet:
         Raises:
             FoundryUnreachableError: None answers.
         """
-        self.note_interest()
-        if self.active is None:
+        active = await self.glance()
+        if active is None:
             await self.refresh()
         if active := self.active:
             return active
         raise self.error
 
     async def glance(self) -> Upstream | None:
-        """Return the active upstream without waiting, except for the very first look."""
+        """Return the active upstream without waiting, except for the very first look at each."""
         self.note_interest()
-        if any(upstream.state == "unknown" for upstream in self.upstreams) and not self.active:
-            await self.refresh()
-        return self.active
+        for upstream in self.upstreams:
+            if upstream.state == "unknown":
+                await upstream.refresh()
+            if upstream.state == "up":
+                return upstream
+        return None
 
     async def refresh(self) -> None:
         """Look at every upstream once, all at the same time."""

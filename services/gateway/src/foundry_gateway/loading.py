@@ -42,6 +42,7 @@ class Loader:
 
         Raises:
             GatewayError: It cannot be loaded.
+            TransportError: The upstream cannot be asked.
         """
         key = (upstream, (target.variant or target.alias).lower())
         task = self._running.get(key)
@@ -63,8 +64,8 @@ class Loader:
             return
         if isinstance(error, ModelNotFoundError | ModelNotCachedError):
             key[0].inventory.note_missing(alias)
-        elif isinstance(error, GatewayError):
-            _log.warning("loading failed: %s", error.code)
+        elif isinstance(error, GatewayError | TransportError):
+            _log.warning("loading failed: %s", error)
         else:
             _log.error("loading failed", exc_info=error)
 
@@ -86,9 +87,6 @@ class Loader:
                     f"Loading {target.alias} took too long: {error}.",
                     f"Raise GATEWAY_LOAD_TIMEOUT, or look at the host. {remedies.RESTART}",
                 ) from None
-            except TransportError as error:
-                upstream.mark_down(error)
-                raise upstream.explain(error) from None
         variant = _loaded_variant(target, before, after)
         if variant is None:
             raise _failed(target, "it loads another variant for the alias; ask for the alias")

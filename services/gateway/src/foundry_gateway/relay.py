@@ -73,29 +73,48 @@ class Relay:
             request, stream=prompt.stream, keepalive_interval=services.settings.keepalive_interval
         )
         self._record = Record(services.metrics, operation.name, request.headers)
+        self._task: asyncio.Task[object] | None = None
+        self._interruption: GatewayError | None = None
 
     @property
     def error(self) -> GatewayError | None:
         """What the client was told, if it was an error."""
         return self._record.error
 
+    def interrupt(self, error: GatewayError) -> None:
+        """End the request now, telling the client why."""
+        if self._task is not None and self._interruption is None:
+            self._interruption = error
+            self._task.cancel()
+
     async def run(self) -> web.StreamResponse:
         """Answer the client, whatever happens."""
+        self._task = asyncio.current_task()
         try:
-            async with self._services.admission.slot(self._wait_in_queue):
-                answer = await self._obtain()
-                try:
-                    return await self._forward(answer)
-                finally:
-                    answer.response.close()
+            return await self._run()
         except GatewayError as error:
             self._record.error = error
-            return await self._down.fail(error)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
+            if self._interruption is None or self._task is None:
+                self._record.cancelled = True
+                raise
+            self._task.uncancel()
+            self._record.error = self._interruption
+        except ConnectionError:
             self._record.cancelled = True
             raise
         finally:
+            self._task = None
             self._record.close()
+        return await self._down.fail(self._record.error)
+
+    async def _run(self) -> web.StreamResponse:
+        async with self._services.admission.slot(self._wait_in_queue):
+            answer = await self._obtain()
+            try:
+                return await self._forward(answer)
+            finally:
+                answer.response.close()
 
     async def _wait_in_queue(self, ticket: Ticket) -> None:
         await self._down.wait(ticket.wait(), lambda: f"queued {ticket.position}")
@@ -108,8 +127,9 @@ class Relay:
         """
         mended = fitted = False
         while True:
-            upstream, target, variant = await self._resolve()
+            upstream = await self._services.fleet.pick()
             try:
+                target, variant = await self._resolve(upstream)
                 found = await self._ask(upstream, variant)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
@@ -136,33 +156,29 @@ class Relay:
             else:
                 raise _translate(upstream, target, found)
 
-    async def _resolve(self) -> tuple[Upstream, Target, str]:
-        """Return the upstream to ask, what is wanted of it, and the loaded variant to ask for."""
+    async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
+        """Return what is wanted of an upstream, and the loaded variant to ask for."""
+        settings = self._services.settings
+        wanted = self._prompt.model or default_alias(upstream, settings)
         try:
-            return await self._load()
+            return await self._load(upstream, wanted)
         except (ModelNotFoundError, ModelNotCachedError):
             # The configured model turned out to be missing: the demo model may stand in now.
-            active = self._services.fleet.active
-            if self._prompt.model is not None or active is None:
+            stand_in = default_alias(upstream, settings)
+            if self._prompt.model is not None or stand_in == wanted:
                 raise
-            stand_in = default_alias(active, self._services.settings)
-            if active.inventory.find(stand_in).variant is None:
-                raise
-            return await self._load()
+            return await self._load(upstream, stand_in)
 
-    async def _load(self) -> tuple[Upstream, Target, str]:
-        services = self._services
-        upstream = await services.fleet.pick()
-        wanted = self._prompt.model or default_alias(upstream, services.settings)
+    async def _load(self, upstream: Upstream, wanted: str) -> tuple[Target, str]:
         target = upstream.inventory.find(wanted)
         if target.loaded and target.variant:
             variant = target.variant
         else:
             variant = await self._down.wait(
-                services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
+                self._services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
             )
         self._record.model = target.alias
-        return upstream, target, variant
+        return target, variant
 
     async def _ask(self, upstream: Upstream, variant: str) -> Answer | Fault:
         def describe() -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from foundry_gateway.app import create_app
+from foundry_gateway.app import FAREWELL_SECONDS, create_app
 from foundry_gateway.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def _serve(settings: Settings) -> None:
         create_app(settings),
         handler_cancellation=True,
         access_log=None,
-        shutdown_timeout=settings.shutdown_grace,
+        shutdown_timeout=FAREWELL_SECONDS,  # the application has drained by then
     )
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, backlog=512).start()

@@ -78,11 +78,12 @@ class Settings:
         read = _Reader(env)
         defaults = cls()
         urls = read.text("FOUNDRY_URL", DEFAULT_FOUNDRY_URL).split(",")
+        origins = dict.fromkeys(_origin("FOUNDRY_URL", url) for url in urls if url.strip())
+        if not origins:
+            raise SettingsError("FOUNDRY_URL", "expected at least one address, found only commas")
         embedded = read.optional("EMBEDDED_URL")
         return cls(
-            foundry_urls=tuple(
-                dict.fromkeys(_origin("FOUNDRY_URL", url) for url in urls if url.strip())
-            ),
+            foundry_urls=tuple(origins),
             embedded_url=_origin("EMBEDDED_URL", embedded) if embedded else None,
             model=read.text("MODEL", defaults.model),
             models=tuple(

@@ -1,0 +1,97 @@
+"""The chat page in a real browser, on the real chain."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+from support.browser import open_page
+from support.chainlit_app import start_chat_app
+
+ANSWER_TIMEOUT = 30_000
+
+
+async def ask(page: Page, question: str) -> None:
+    box = page.locator("#chat-input")
+    await box.click()
+    await box.press_sequentially(question)
+    # A person waits for the button to light up as well.
+    await expect(page.locator("#chat-submit")).to_be_enabled(timeout=ANSWER_TIMEOUT)
+    await box.press("Enter")
+
+
+def answers(page: Page):
+    return page.locator(".ai-message")
+
+
+@pytest.fixture
+async def page(browser, chat_stack):
+    async with open_page(browser, chat_stack.app.url) as (page, record):
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        yield page
+        assert record.foreign(chat_stack.app.url) == [], "the page asks no other address"
+        assert record.errors == [], "and the console shows no error"
+
+
+async def test_typed_question_is_answered_and_the_next_one_remembers_it(page):
+    await ask(page, "My name is Ada.")
+    facts = page.locator(".answer-note-facts")
+    await expect(facts).to_have_count(1, timeout=ANSWER_TIMEOUT)
+    await expect(facts.first).to_contain_text("foundry-demo (built-in demo) · first token")
+    await ask(page, "What is my name?")
+    await expect(facts).to_have_count(2, timeout=ANSWER_TIMEOUT)
+    await expect(answers(page).nth(1)).to_contain_text("Ada")
+    # The facts are on screen, not below the fold.
+    await expect(facts.nth(1)).to_be_in_viewport()
+
+
+async def test_starter_is_one_click_from_its_answer(page):
+    starters = page.locator("#starters button")
+    await expect(starters).to_have_count(4)
+    await starters.filter(has_text="What is this stack?").click()
+    await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=ANSWER_TIMEOUT)
+    assert len(await answers(page).first.inner_text()) > 40
+
+
+async def test_settings_offer_the_models_and_the_usual_knobs(page):
+    await page.locator("#chat-settings-open-modal").click()
+    panel = page.locator("#chat-settings")
+    await expect(panel).to_be_visible()
+    await expect(panel.locator("#model")).to_have_text("Automatic: foundry-demo (built-in demo)")
+    for label in ("System prompt", "Temperature", "Top-p", "Maximum tokens"):
+        await expect(panel.get_by_text(label, exact=True)).to_be_visible()
+    await panel.locator("#model").click()
+    options = page.get_by_role("option")
+    await expect(options.filter(has_text="Foundry demo (built-in demo) · loaded")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_page_follows_the_systems_theme(browser, chat_stack, scheme):
+    async with open_page(browser, chat_stack.app.url, color_scheme=scheme) as (page, _):
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        await expect(page.locator("html")).to_have_class(re.compile(rf"\b{scheme}\b"))
+
+
+async def test_phone_shows_everything_without_sideways_scrolling(browser, chat_stack):
+    size = {"width": 360, "height": 740}
+    async with open_page(browser, chat_stack.app.url, viewport=size) as (page, _):
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        await ask(page, "Is my chat private?")
+        await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) == 0
+
+
+async def test_error_shows_a_remedy_and_a_button_instead_of_a_stack_trace(browser):
+    with start_chat_app("http://127.0.0.1:9") as app:
+        async with open_page(browser, app.url) as (page, record):
+            await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+            await ask(page, "Hello")
+            answer = answers(page).first
+            await expect(answer).to_contain_text("does not answer (connection refused)")
+            await expect(answer).to_contain_text("docker compose up -d gateway")
+            await page.get_by_role("button", name="Try again").click()
+            # The question is not asked twice on the page; its answer is replaced.
+            await expect(answers(page)).to_have_count(1)
+            await expect(answers(page).first).to_contain_text("does not answer")
+            assert "Traceback" not in await page.inner_text("body")
+            assert record.errors == []

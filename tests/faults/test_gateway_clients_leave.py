@@ -1,0 +1,154 @@
+"""A client that goes away takes its upstream request with it, wherever that request was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from support.fake_foundry import FakeFoundry, hang, say_hello, stream_forever
+from support.gateway import Gateway, StartGateway
+
+CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}]}
+SOON = 0.2
+"""Seconds within which the upstream request must be closed."""
+
+
+class Client:
+    """A chat over a bare connection, which can be dropped as a closed laptop would."""
+
+    def __init__(self, gateway: Gateway, *, stream: bool = True) -> None:
+        body = json.dumps({**CHAT, "stream": stream}).encode()
+        self._port = gateway.port
+        self._request = (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
+            % (gateway.key.encode(), len(body))
+        ) + body
+
+    async def __aenter__(self) -> Client:
+        self.reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writer.write(self._request)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def read_until(self, mark: bytes) -> None:
+        async with asyncio.timeout(10):
+            await self.reader.readuntil(mark)
+
+    def leave(self) -> float:
+        """Drop the connection; returns when."""
+        self._writer.transport.abort()
+        return time.monotonic()
+
+
+async def within(seconds: float, condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def test_leaving_in_mid_stream_closes_upstream(start_gateway: StartGateway) -> None:
+    async with FakeFoundry(chat=stream_forever) as fake:
+        gateway = start_gateway(fake.url)
+        async with Client(gateway) as client:
+            await client.read_until(b"more ")
+            left = client.leave()
+            await within(2, lambda: fake.chats[0].gone_at)
+        assert fake.chats[0].gone_at is not None
+        assert fake.chats[0].gone_at - left < SOON
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_leaving_before_the_first_token_closes_upstream(
+    start_gateway: StartGateway, *, stream: bool
+) -> None:
+    async with FakeFoundry(chat=hang) as fake:
+        gateway = start_gateway(fake.url)
+        async with Client(gateway, stream=stream) as client:
+            await within(5, lambda: fake.chats)
+            left = client.leave()
+            await within(2, lambda: fake.chats[0].gone_at)
+        assert fake.chats[0].gone_at is not None
+        assert fake.chats[0].gone_at - left < SOON
+
+
+async def test_leaving_the_queue_frees_the_place(start_gateway: StartGateway) -> None:
+    async with FakeFoundry(chat=stream_forever) as fake:
+        gateway = start_gateway(
+            fake.url,
+            GATEWAY_MAX_CONCURRENCY="1",
+            GATEWAY_MAX_QUEUE="1",
+            GATEWAY_KEEPALIVE_INTERVAL="0.1",
+        )
+        async with Client(gateway) as served:
+            await served.read_until(b"more ")
+            async with Client(gateway) as waiting:
+                await waiting.read_until(b": queued 1\n\n")
+                async with Client(gateway) as refused:
+                    await refused.read_until(b"429")
+                waiting.leave()
+                await gateway.eventually(lambda status: not status["queue"]["waiting"], "freed", 1)
+            fake.chat = say_hello
+            async with Client(gateway) as next_one:
+                await next_one.read_until(b": queued 1\n\n")
+                served.leave()
+                await next_one.read_until(b"[DONE]")
+        assert len(fake.chats) == 2, "the one that left the queue never reached Foundry Local"
+
+
+async def test_leaving_during_a_load_does_not_cancel_it_for_the_others(
+    start_gateway: StartGateway,
+) -> None:
+    may_load = asyncio.Event()
+
+    async def load() -> None:
+        await may_load.wait()
+
+    async with FakeFoundry(loaded=[], load=load) as fake:
+        gateway = start_gateway(fake.url, GATEWAY_KEEPALIVE_INTERVAL="0.1")
+        async with Client(gateway) as first, Client(gateway) as second:
+            await first.read_until(b": loading fake-model\n\n")
+            await second.read_until(b": loading fake-model\n\n")
+            first.leave()
+            await gateway.eventually(lambda status: status["queue"]["active"] == 1, "left", 1)
+            may_load.set()
+            await second.read_until(b"[DONE]")
+        assert fake.asked("/models/load/") == ["/models/load/fake-model"]
+
+
+async def test_requests_for_one_model_share_one_load(start_gateway: StartGateway) -> None:
+    async def load() -> None:
+        await asyncio.sleep(0.3)
+
+    async with FakeFoundry(loaded=[], load=load) as fake:
+        gateway = start_gateway(fake.url)
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [
+                await stack.enter_async_context(Client(gateway, stream=number % 2 == 0))
+                for number in range(8)
+            ]
+            for client in clients:
+                await client.read_until(b" there")
+        assert fake.asked("/models/load/") == ["/models/load/fake-model"]
+
+
+async def test_a_clients_departure_is_counted_as_cancelled(start_gateway: StartGateway) -> None:
+    async with FakeFoundry(chat=stream_forever) as fake:
+        gateway = start_gateway(fake.url)
+        async with Client(gateway) as client:
+            await client.read_until(b"more ")
+            client.leave()
+            await within(2, lambda: fake.chats[0].gone_at)
+        name = "gen_ai_client_operation_duration_seconds_count"
+        counted = await asyncio.to_thread(gateway.metric, name, error_type="cancelled")
+        assert counted == 1

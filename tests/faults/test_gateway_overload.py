@@ -1,0 +1,110 @@
+"""More clients than places: everyone gets an answer or a clean refusal, and nothing leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import json
+
+import aiohttp
+
+from support.fake_foundry import FakeFoundry, say_hello
+from support.foundry import Foundry
+from support.gateway import Gateway, StartGateway
+
+CHAT = {"messages": [{"role": "user", "content": "count from 1 to 20"}], "max_tokens": 40}
+
+
+async def ask(session: aiohttp.ClientSession, gateway: Gateway, *, stream: bool) -> str:
+    """Chat; returns ``answered`` or ``refused``, and fails on anything else."""
+    async with session.post(
+        f"{gateway.base_url}/chat/completions", json={**CHAT, "stream": stream}
+    ) as answer:
+        text = await answer.text()
+        if answer.status == 429:
+            assert json.loads(text)["error"]["code"] == "overloaded"
+            assert 1 <= int(answer.headers["Retry-After"]) <= 60
+            return "refused"
+        assert answer.status == 200, text
+        if stream:
+            assert text.endswith("data: [DONE]\n\n")
+        else:
+            assert json.loads(text)["choices"]
+        return "answered"
+
+
+async def test_a_hundred_clients_against_a_limit_of_eight(
+    foundry_v2: Foundry, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway(
+        foundry_v2.url,
+        MODEL="foundry-demo",
+        GATEWAY_MAX_CONCURRENCY="8",
+        GATEWAY_MAX_QUEUE="64",
+        GATEWAY_KEEPALIVE_INTERVAL="0.2",
+    )
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, headers=gateway.headers
+    ) as session:
+        await ask(session, gateway, stream=True)
+        before = gateway.memory_bytes
+        for _ in range(2):
+            outcomes = collections.Counter(
+                await asyncio.gather(
+                    *(ask(session, gateway, stream=number % 3 > 0) for number in range(100))
+                )
+            )
+            assert outcomes["answered"] >= 8 + 64
+            assert outcomes["answered"] + outcomes["refused"] == 100
+        first_round = gateway.memory_bytes
+        for _ in range(2):
+            await asyncio.gather(
+                *(ask(session, gateway, stream=number % 3 > 0) for number in range(100))
+            )
+    queue = gateway.status()["queue"]
+    assert (queue["active"], queue["waiting"]) == (0, 0)
+    assert gateway.memory_bytes - first_round < 8_000_000, "memory keeps growing"
+    assert gateway.memory_bytes < 120_000_000
+    assert before < 120_000_000
+
+
+async def test_never_more_than_the_limit_reach_foundry_local(start_gateway: StartGateway) -> None:
+    at_once = most = 0
+
+    async def slowly(exchange: object) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.02)
+        at_once -= 1
+        await say_hello(exchange)  # type: ignore[arg-type]
+
+    async with FakeFoundry(chat=slowly) as fake:
+        gateway = start_gateway(fake.url, MODEL="fake-model", GATEWAY_MAX_CONCURRENCY="3")
+        async with aiohttp.ClientSession(headers=gateway.headers) as session:
+            outcomes = await asyncio.gather(
+                *(ask(session, gateway, stream=True) for _ in range(30))
+            )
+    assert set(outcomes) == {"answered"}
+    assert most == 3
+
+
+async def test_waiting_too_long_is_a_refusal_too(start_gateway: StartGateway) -> None:
+    async def slowly(exchange: object) -> None:
+        await asyncio.sleep(1)
+        await say_hello(exchange)  # type: ignore[arg-type]
+
+    async with FakeFoundry(chat=slowly) as fake:
+        gateway = start_gateway(
+            fake.url,
+            MODEL="fake-model",
+            GATEWAY_MAX_CONCURRENCY="1",
+            GATEWAY_QUEUE_TIMEOUT="0.2",
+        )
+        async with aiohttp.ClientSession(headers=gateway.headers) as session:
+            outcomes = await asyncio.gather(
+                ask(session, gateway, stream=False), ask(session, gateway, stream=False)
+            )
+    assert sorted(outcomes) == ["answered", "refused"]

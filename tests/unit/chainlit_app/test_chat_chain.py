@@ -1,0 +1,124 @@
+"""The chat app on the real chain: Foundry Local with the demo model, the gateway, the app."""
+
+import asyncio
+import os
+import signal
+
+import openai
+import pytest
+from foundry_chat.history import estimate_tokens
+from support.chainlit_app import free_port, start_chat_app
+from support.chat_client import ChatClient
+from support.chat_stack import (
+    GATEWAY_KEY,
+    ChatStack,
+    start_chat_stack,
+    start_gateway_process,
+)
+from support.foundry import DEMO_ALIAS, start_foundry_v2
+
+
+@pytest.fixture
+async def chat(chat_stack: ChatStack):
+    async with ChatClient(chat_stack.app.url) as client:
+        await client.until(lambda: client.ready)
+        yield client
+
+
+async def test_demo_answers_and_says_that_it_is_one(chat):
+    answer = await chat.ask("What is this stack?")
+    assert not answer.is_error
+    assert len(answer.text) > 20
+    assert answer.note["facts"].startswith("foundry-demo (built-in demo) · first token ")
+
+
+async def test_chat_remembers_what_was_said(chat):
+    await chat.ask("My name is Ada.")
+    answer = await chat.ask("What is my name?")
+    assert "Ada" in answer.text
+
+
+async def test_unknown_model_is_named_with_a_remedy(chat):
+    await chat.change_settings(model="no-such-model")
+    answer = await chat.ask("hello")
+    assert answer.is_error
+    assert "no-such-model" in answer.text
+    assert answer.text.count("\n\n") == 1, "what is wrong, then what to do"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The quick brown fox jumps over the lazy dog. " * 20,
+        "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, " * 10,
+        "def f(x):\n    return {'a': x[0], 'b': x[1] ** 2}\n" * 10,
+        "Grüße aus Köln, schöne Straßen überall! " * 10,
+    ],
+)
+async def test_estimate_is_no_less_than_what_the_runtime_counts(chat_stack, text):
+    client = openai.AsyncOpenAI(base_url=f"{chat_stack.gateway_url}/v1", api_key=GATEWAY_KEY)
+    async with client:
+        completion = await client.chat.completions.create(
+            model=DEMO_ALIAS, messages=[{"role": "user", "content": text}], max_tokens=1
+        )
+    # What the template adds counts for the overhead that every message is charged.
+    assert estimate_tokens(text) >= completion.usage.prompt_tokens - 16
+
+
+@pytest.fixture(scope="module")
+def own_stack():
+    """A chain whose Foundry Local may be frozen and stopped, and that has room for one request."""
+    tight = {"GATEWAY_MAX_CONCURRENCY": "1", "GATEWAY_MAX_QUEUE": "0"}
+    with start_foundry_v2() as foundry, start_chat_stack(foundry, gateway_env=tight) as stack:
+        yield stack
+
+
+async def test_full_queue_says_so_and_can_be_tried_again(own_stack):
+    async with ChatClient(own_stack.app.url) as busy, ChatClient(own_stack.app.url) as chat:
+        await busy.until(lambda: busy.ready)
+        await chat.until(lambda: chat.ready)
+        os.kill(own_stack.foundry.pid, signal.SIGSTOP)
+        first = await busy.send("What is this stack?")
+        await busy.until(lambda: first.note.get("status"))
+        refused = await chat.ask("hello")
+        os.kill(own_stack.foundry.pid, signal.SIGCONT)
+        await busy.finish(first)
+        assert refused.is_error
+        assert refused.text.count("\n\n") == 1, "what is wrong, then what to do"
+        assert own_stack.app.metric('foundry_chat_errors_total{error_type="overloaded"}') == 1
+        assert not first.is_error
+        answer = await chat.press(refused.actions[0])
+        await chat.finish(answer)
+        assert not answer.is_error
+
+
+async def test_chat_survives_a_restart_of_foundry_local(own_stack):
+    foundry = own_stack.foundry
+    async with ChatClient(own_stack.app.url) as chat:
+        await chat.until(lambda: chat.ready)
+        await chat.ask("My name is Ada.")
+        await asyncio.to_thread(foundry.stop)
+        failed = await chat.ask("What is my name?")
+        assert failed.is_error
+        assert f"127.0.0.1:{foundry.port}" in failed.text
+        assert failed.text.count("\n\n") == 1, "what is wrong, then what to do"
+        with start_foundry_v2(port=foundry.port):
+            answer = await chat.press(failed.actions[0])
+            await chat.finish(answer)
+            assert "Ada" in answer.text
+
+
+async def test_gateway_that_is_away_is_named_and_the_chat_goes_on_when_it_is_back(foundry_v2):
+    port = free_port()
+    with start_chat_app(f"http://127.0.0.1:{port}", env={"GATEWAY_API_KEY": GATEWAY_KEY}) as app:
+        async with ChatClient(app.url) as chat:
+            await chat.until(lambda: chat.ready)
+            failed = await chat.ask("hello")
+            assert failed.is_error
+            assert f"The gateway at `http://127.0.0.1:{port}` does not answer" in failed.text
+            assert "docker compose up -d gateway" in failed.text
+            with start_gateway_process(foundry_v2.url, port=port):
+                answer = await chat.press(failed.actions[0])
+                await chat.finish(answer)
+                assert not answer.is_error
+            assert '"reachable":false' in app.get("/health")

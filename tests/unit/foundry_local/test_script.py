@@ -1,0 +1,84 @@
+"""``scripts/foundry_host.py``: where it listens, and its command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lib import bridge
+from support.foundry import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = ROOT / "scripts" / "foundry_host.py"
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An otherwise empty PATH, for stand-ins of ``docker`` and ``ip``."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def stand_in(commands: Path, name: str, script: str) -> None:
+    path = commands / name
+    path.write_text(f"#!{sys.executable}\nimport sys\n{script}\n")
+    path.chmod(0o755)
+
+
+DOCKER = """
+if sys.argv[1] == "info":
+    print({system!r})
+else:
+    print('[{{"IPAM": {{"Config": [{{"Gateway": "fd00::1"}}, {{"Gateway": "172.26.0.1"}}]}}}}]')
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Docker Engine's bridge is a matter of Linux")
+def test_docker_engine_is_reached_at_its_bridge(commands: Path) -> None:
+    stand_in(commands, "docker", DOCKER.format(system="Debian GNU/Linux 13"))
+    assert bridge.addresses(loopback=False) == ["127.0.0.1", "172.26.0.1"]
+    assert bridge.addresses(loopback=True) == ["127.0.0.1"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as above")
+def test_docker_desktop_needs_loopback_only(commands: Path) -> None:
+    stand_in(commands, "docker", DOCKER.format(system="Docker Desktop"))
+    assert bridge.addresses(loopback=False) == ["127.0.0.1"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as above")
+def test_without_permission_the_kernels_interface_is_asked(commands: Path) -> None:
+    stand_in(commands, "docker", "sys.exit(1)")
+    stand_in(commands, "ip", "print('3: docker0 inet 172.17.0.1/16 brd 172.17.255.255 scope')")
+    assert bridge.addresses(loopback=False) == ["127.0.0.1", "172.17.0.1"]
+
+
+def test_without_docker_it_says_that_containers_are_left_out(
+    commands: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bridge.addresses(loopback=False) == ["127.0.0.1"]
+    if sys.platform.startswith("linux"):
+        assert "this machine only" in capsys.readouterr().out
+
+
+def test_its_docstring_is_its_help() -> None:
+    result = subprocess.run(
+        [sys.executable, SCRIPT, "--help"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert result.stdout.startswith("Run Foundry Local on this machine")
+
+
+def test_wrong_usage_ends_in_2_and_shows_the_help() -> None:
+    result = subprocess.run(
+        [sys.executable, SCRIPT, "--bogus"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "unrecognized arguments: --bogus" in result.stderr
+    assert "usage:" in result.stderr

@@ -1,0 +1,40 @@
+"""What builds get from this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from lib import offline
+from lib.settings import Settings
+
+LISTING = """\
+:env:.disable-pip-version-check='1'
+:env:.index-url='https://mirror.example/simple'
+global.cert='/etc/ssl/certs/ca-certificates.crt'
+global.extra-index-url='file:///opt/more https://more.example/simple'
+"""
+
+
+def test_a_mirror_is_passed_on_but_not_what_only_this_machine_has():
+    configuration = offline.configuration_from(LISTING)
+    assert "index-url = https://mirror.example/simple" in configuration
+    assert "extra-index-url = https://more.example/simple" in configuration
+    assert "file:" not in configuration
+    assert "cert" not in configuration
+
+
+@pytest.mark.parametrize("listing", ["", "global.extra-index-url='file:///opt/more'\n"])
+def test_the_usual_index_needs_no_configuration(listing: str):
+    assert offline.configuration_from(listing) == ""
+
+
+def test_certificates_named_in_the_environment_are_passed_on(tmp_path: Path):
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    settings = Settings({"SSL_CERT_FILE": str(bundle)}, tmp_path / ".env")
+    assert offline.build_settings(settings, offline=False)["BUILD_CA_BUNDLE"] == str(bundle)
+
+
+def test_certificates_that_are_not_there_are_not_passed_on(tmp_path: Path):
+    settings = Settings({"SSL_CERT_FILE": str(tmp_path / "absent.pem")}, tmp_path / ".env")
+    assert "BUILD_CA_BUNDLE" not in offline.build_settings(settings, offline=False)

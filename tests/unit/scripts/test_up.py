@@ -1,0 +1,65 @@
+"""The command line of up.py and its small decisions."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+import up
+from lib.console import StepFailedError
+from lib.settings import Settings
+
+
+def settings(tmp_path: Path, **values: str) -> Settings:
+    return Settings(values, tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "embedded"), [([], None), (["--embedded"], True), (["--no-embedded"], False)]
+)
+def test_the_runtime_can_be_chosen(arguments: list[str], embedded: bool | None):  # noqa: FBT001
+    assert up.parse(arguments).embedded is embedded
+
+
+def test_wrong_usage_ends_with_two(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        up.parse(["--nonsense"])
+    assert ended.value.code == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        up.parse(["--help"])
+    assert ended.value.code == 0
+    assert up.__doc__ in capsys.readouterr().out
+
+
+def test_a_taken_port_is_seen():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not up.is_free("127.0.0.1", port)
+    assert up.is_free("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "8o80"])
+def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, value: str):
+    with pytest.raises(StepFailedError) as failed:
+        up.port_of(settings(tmp_path, CHAINLIT_PORT=value), up.ADDRESSES[0])
+    assert "CHAINLIT_PORT" in failed.value.problem
+    assert value in failed.value.problem
+
+
+@pytest.mark.parametrize(
+    ("bound", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("192.168.1.5", "http://192.168.1.5:8080"),
+        ("::1", "http://[::1]:8080"),
+    ],
+)
+def test_the_stack_is_called_where_it_is_bound(tmp_path: Path, bound: str, address: str):
+    assert up.address(settings(tmp_path, BIND_ADDRESS=bound), up.ADDRESSES[0]) == address
