@@ -105,7 +105,9 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     start(stack, options.timeout)
 
     step(f"Asking the model: {QUESTION}")
-    gateway = Gateway(address(settings, next(a for a in ADDRESSES if a.service == "gateway")), api_key(stack))
+    gateway = Gateway(
+        address(settings, next(a for a in ADDRESSES if a.service == "gateway")), api_key(stack)
+    )
     problem = ask(gateway, options.timeout)
 
     step("Ready" if problem is None else "Running, but no model answers yet")

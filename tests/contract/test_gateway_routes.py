@@ -238,7 +238,9 @@ async def test_running_answers_may_finish_on_sigterm(
     assert gateway.process.wait(10) == 0
 
 
-async def test_an_endless_answer_ends_with_an_error_event_on_sigterm(start_gateway: StartGateway) -> None:
+async def test_an_endless_answer_ends_with_an_error_event_on_sigterm(
+    start_gateway: StartGateway,
+) -> None:
     async with FakeFoundry(chat=stream_forever) as fake:
         gateway = start_gateway(fake.url, MODEL="fake-model", GATEWAY_SHUTDOWN_GRACE="0.3")
         async with (

@@ -140,35 +140,31 @@ async def test_a_restart_keeps_sign_up_closed_sessions_valid_and_the_files_setti
         assert (await ui.ask(token, "hello there"))[0] == 200
 
 
-async def test_two_people_chat_while_a_third_waits_for_a_model_to_load(tmp_path):
+async def test_two_people_chat_while_a_third_waits_for_a_model_to_load(
+    chat_ui, recorder, tmp_path, monkeypatch
+):
     models = tmp_path / "models"
     shutil.copytree(HOST_DEMO_MODEL, models / "second-model")
+    offered = {"MODEL": "foundry-demo", "MODELS": "second-model"}
     with (
         start_foundry_v2(args=["--models-dir", str(models)]) as foundry,
-        gateway_to(
-            foundry.url, tmp_path / "gateway.log", MODEL="foundry-demo", MODELS="second-model"
-        ) as gateway,
-        open_webui(
-            gateway,
-            tmp_path / "ui",
-            WEBUI_ADMIN_EMAIL=ADMIN_EMAIL,
-            WEBUI_ADMIN_PASSWORD=ADMIN_PASSWORD,
-        ) as ui,
+        gateway_to(foundry.url, tmp_path / "gateway.log", **offered) as gateway,
     ):
-        admin = await ui.sign_in()
+        monkeypatch.setattr(recorder, "target", gateway)
+        admin = await chat_ui.sign_in()
         tokens = [admin]
-        for name in ("grace", "edsger"):
+        for name in ("barbara", "edsger"):
             person = {"name": name, "email": f"{name}@example.com", "password": "another horse"}
-            await ui.post("/api/v1/auths/add", {**person, "role": "user"}, admin)
-            tokens.append(await ui.sign_in(person["email"], person["password"]))
-        offered = {model["id"] for model in (await ui.get("/api/models", admin))["data"]}
-        assert offered == {"foundry-demo", "second-model"}
+            await chat_ui.post("/api/v1/auths/add", {**person, "role": "user"}, admin)
+            tokens.append(await chat_ui.sign_in(person["email"], person["password"]))
+        listed = (await chat_ui.get("/api/models", admin))["data"]
+        assert {model["id"] for model in listed} == {"foundry-demo", "second-model"}
         assert not any("second-model" in name for name in foundry.get_json("/models/loaded"))
 
         answers = await asyncio.gather(
-            ui.ask(tokens[0], "Count from 1 to 20."),
-            ui.ask(tokens[1], "hello there"),
-            ui.ask(tokens[2], "hello there", model="second-model"),
+            chat_ui.ask(tokens[0], "Count from 1 to 20."),
+            chat_ui.ask(tokens[1], "hello there"),
+            chat_ui.ask(tokens[2], "hello there", model="second-model"),
         )
         assert [status for status, _ in answers] == [200, 200, 200]
         assert all(answer for _, answer in answers)
@@ -176,17 +172,20 @@ async def test_two_people_chat_while_a_third_waits_for_a_model_to_load(tmp_path)
 
         # Foundry Local goes away: the model stays in the list, and the chat says what is wrong.
         foundry.stop()
-        status, said = await ui.ask(admin, "hello there")
+        status, said = await chat_ui.ask(admin, "hello there")
         assert status != 200
         assert "Foundry Local" in said
-        for _ in range(100):
-            banners = await ui.get("/api/v1/configs/banners", admin)
-            if banners:
-                break
-            await asyncio.sleep(0.2)
+        banners = await eventually_some(lambda: chat_ui.get("/api/v1/configs/banners", admin))
         assert "Foundry Local" in banners[0]["content"]
-        listed = (await ui.get("/api/models", admin))["data"]
-        assert "foundry-demo" in {model["id"] for model in listed}
+        assert (await chat_ui.get("/api/models", admin))["data"]
+
+
+async def eventually_some(ask):
+    for _ in range(100):
+        if answer := await ask():
+            return answer
+        await asyncio.sleep(0.2)
+    raise AssertionError("nothing within 20 s")
 
 
 async def test_one_person_without_sign_in_is_at_once_in(recorder, tmp_path):
