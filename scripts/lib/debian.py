@@ -7,11 +7,10 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib.console import note, run
+from lib.console import StepFailedError, note, run
 from lib.environment import install_debian_packages
 from lib.settings import parse
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/foundry-chat.sources")
 TRIXIE_PIN = Path("/etc/apt/preferences.d/foundry-chat")
@@ -72,12 +71,22 @@ def install_docker(system: dict[str, str]) -> None:
 
 
 def mirror() -> str:
-    """The address this machine takes Debian's packages from."""
+    """The address this machine takes Debian's packages from.
+
+    Raises:
+        StepFailedError: no source of this machine names one.
+    """
     folder = Path("/etc/apt/sources.list.d")
     files = [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.list"))]
     files += [path for path in sorted(folder.glob("*.sources")) if path != TRIXIE_SOURCE]
     texts = [path.read_text(encoding="utf-8") for path in files if path.exists()]
-    return mirror_in(texts) or DEFAULT_MIRROR
+    address = mirror_in(texts)
+    if not address:
+        raise StepFailedError(
+            "No apt source of this machine names a mirror of Debian's archive.",
+            f"Add one to {folder} (an address that ends in /debian), then run this again.",
+        )
+    return address
 
 
 def mirror_in(texts: Iterable[str]) -> str:
