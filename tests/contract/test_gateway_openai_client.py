@@ -7,7 +7,7 @@ import asyncio
 import openai
 import pytest
 
-from support.fake_foundry import FakeFoundry, hang
+from support.fake_foundry import Exchange, FakeFoundry, event, hang
 from support.foundry import Foundry
 from support.gateway import Gateway, StartGateway
 
@@ -208,8 +208,6 @@ async def test_a_stopped_foundry_is_a_server_error_with_its_cause(
 
 
 async def test_a_stream_that_breaks_raises_in_the_client(start_gateway: StartGateway) -> None:
-    from support.fake_foundry import Exchange, event
-
     async def cut(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
@@ -228,8 +226,6 @@ async def test_a_stream_that_breaks_raises_in_the_client(start_gateway: StartGat
 
 
 async def test_embeddings_are_forwarded(start_gateway: StartGateway) -> None:
-    from support.fake_foundry import Exchange
-
     class Embedding(FakeFoundry):
         async def _route(self, exchange: Exchange) -> None:
             if exchange.path == "/v1/embeddings":

@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import aiohttp
 import pytest
 
-from support.fake_foundry import FakeFoundry, stream_forever
-from support.foundry import Foundry
+from support.fake_foundry import VARIANT, Exchange, FakeFoundry, stream_forever
+from support.foundry import Foundry, free_port_pair
 from support.gateway import SOURCE, Gateway, StartGateway
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
@@ -167,6 +168,47 @@ def test_the_status_has_the_agreed_shape(gateway_v2: Gateway, foundry_v2: Foundr
     assert status["models"] == gateway_v2.get("/v1/models")[1]["data"]
 
 
+async def test_downloads_and_notices_come_from_the_companion(start_gateway: StartGateway) -> None:
+    progress = {"bytes": 1, "total_bytes": 2, "bytes_per_second": 3, "seconds_left": 4}
+    companion = {
+        "foundry_host": "0.1.0",
+        "embedded": True,
+        "models": [
+            {
+                "alias": "qwen2.5-0.5b",
+                "variant": None,
+                "state": "downloading",
+                "progress": progress,
+            },
+            {"alias": "foundry-demo", "variant": VARIANT, "state": "loaded", "demo": True},
+        ],
+        "notices": [{"code": "public_catalog_unreachable", "message": "No catalog."}],
+    }
+
+    async def tell(exchange: Exchange) -> None:
+        await exchange.answer(companion)
+
+    port = free_port_pair()
+    async with FakeFoundry(port=port), FakeFoundry(port=port + 1, everything=tell):
+        gateway = start_gateway(f"http://127.0.0.1:{port}")
+        status = await gateway.eventually(lambda status: status["ready"], "ready")
+        code, _, text = await call(gateway, "POST", "/v1/chat/completions", json=CHAT)
+        assert code == 200, text
+        named = {**CHAT, "model": "qwen2.5-0.5b"}
+        refused = json.loads((await call(gateway, "POST", "/v1/chat/completions", json=named))[2])
+    expected = {**progress, "percent": None}
+    assert status["default_model"] == "foundry-demo"
+    assert status["upstreams"][0]["embedded"] is True
+    assert status["downloads"] == [{"alias": "qwen2.5-0.5b", "state": "downloading", **expected}]
+    assert status["notices"] == companion["notices"]
+    download = [
+        one["foundry"]["download"] for one in status["models"] if one["id"] != "foundry-demo"
+    ]
+    assert expected in download
+    assert refused["error"]["code"] == "model_not_cached"
+    assert "being downloaded" in refused["error"]["message"]
+
+
 def test_not_ready_says_why(foundry_v2: Foundry, start_gateway: StartGateway) -> None:
     away = start_gateway("http://127.0.0.1:1")
     status, body = away.get("/ready")
@@ -176,8 +218,6 @@ def test_not_ready_says_why(foundry_v2: Foundry, start_gateway: StartGateway) ->
 
 
 def test_metrics_count_tokens_by_model_and_client(gateway_v2: Gateway) -> None:
-    import urllib.request
-
     labels = {"gen_ai_request_model": "foundry-demo", "client": "chainlit"}
     name = "gen_ai_client_token_usage_sum"
     before = gateway_v2.metric(name, gen_ai_token_type="output", **labels)

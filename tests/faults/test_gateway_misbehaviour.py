@@ -301,3 +301,51 @@ async def test_a_kept_alive_connection_that_died_is_replaced(start_gateway: Star
         gateway = start_gateway(fake.url)
         for _ in range(5):
             assert (await ask(gateway))[0] == 200
+
+
+async def test_a_chat_does_not_wait_for_a_runtime_that_hangs_altogether(
+    start_gateway: StartGateway,
+) -> None:
+    async with FakeFoundry(chat=hang) as fake:
+        gateway = start_gateway(
+            fake.url,
+            **{**IMPATIENT, "GATEWAY_FIRST_TOKEN_TIMEOUT": "60", "GATEWAY_HANG_TIMEOUT": "0.3"},
+        )
+        asking = asyncio.create_task(ask(gateway))
+        await gateway.eventually(lambda status: status["queue"]["active"] == 1, "asked")
+        fake.everything = hang
+        async with asyncio.timeout(15):
+            _, body = await asking
+    error = last_error(body)
+    assert (error["code"], error["cause"]) == ("foundry_unreachable", "timed_out")
+
+
+async def test_a_client_that_stops_reading_gives_its_place_back(
+    start_gateway: StartGateway,
+) -> None:
+    async def flood(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        while True:
+            await exchange.chunk(event("x" * 10_000))
+
+    async with FakeFoundry(chat=flood) as fake:
+        gateway = start_gateway(fake.url, GATEWAY_IDLE_TIMEOUT="0.5")
+        async with (
+            aiohttp.ClientSession(headers=gateway.headers, read_bufsize=1024) as session,
+            session.post(
+                f"{gateway.base_url}/chat/completions", json={**CHAT, "stream": True}
+            ) as answer,
+        ):
+            assert answer.status == 200
+            await gateway.eventually(lambda status: not status["queue"]["active"], "given back", 10)
+    assert gateway.memory_bytes < 120_000_000
+
+
+async def test_spellings_of_one_model_share_one_label(start_gateway: StartGateway) -> None:
+    async with FakeFoundry() as fake:
+        gateway = start_gateway(fake.url)
+        for name in ("fake-model", "FAKE-model", "fake.model", VARIANT):
+            assert (await ask(gateway, model=name))[0] == 200
+        name = "gen_ai_client_operation_duration_seconds_count"
+        labels = {"gen_ai_request_model": "fake-model"}
+        assert await asyncio.to_thread(lambda: gateway.metric(name, **labels)) == 4

@@ -12,11 +12,16 @@ V1_OVERFLOW = (
     "output), which exceeds the model's maximum context length of 1024 tokens. Please reduce "
     "'max_tokens' or shorten your input."
 )
+GENAI_OVERFLOW = (
+    "Failed to handle OpenAI completion: input_ids size (40004) + current sequence length (0) "
+    "exceeds max length (4096)"
+)
 
 
 def test_the_figures_of_an_overflow_are_read() -> None:
     assert faults.overflow(V2_OVERFLOW) == faults.Overflow(prompt=14, context=1024)
     assert faults.overflow(V1_OVERFLOW) == faults.Overflow(prompt=2017, context=1024)
+    assert faults.overflow(GENAI_OVERFLOW) == faults.Overflow(prompt=40004, context=4096)
 
 
 def test_what_is_left_for_the_answer() -> None:

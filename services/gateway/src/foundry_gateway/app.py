@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FAREWELL_SECONDS = 1.0
+CLIENT_CLOSED_REQUEST = 499
 _log = logging.getLogger(__name__)
 _NOT_FOUND = 404
 _METHOD_NOT_ALLOWED = 405
@@ -82,6 +83,8 @@ class Gateway:
         self._services = services
         self._status = Status(services.settings, services.fleet, services.admission)
         self._relays: set[Relay] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         key = services.settings.api_key
         self._key_digest = _digest(key) if key else None
 
@@ -96,15 +99,17 @@ class Gateway:
     async def drain(self, app: web.Application) -> None:
         """Let running answers finish for a moment, then end them with a word."""
         del app
-        deadline = time.monotonic() + self._services.settings.shutdown_grace
-        while self._relays and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        await self._idle_within(self._services.settings.shutdown_grace)
         for relay in tuple(self._relays):
             relay.interrupt(
                 UpstreamError("The gateway is stopping.", "Try again in a moment.", status=503)
             )
-        while self._relays and time.monotonic() < deadline + FAREWELL_SECONDS:
-            await asyncio.sleep(0.01)
+        await self._idle_within(FAREWELL_SECONDS)
+
+    async def _idle_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -120,8 +125,8 @@ class Gateway:
             allow = error.headers.get("Allow")
         except GatewayError as error:
             refusal, allow = error, None
-        except OSError:  # the client's connection: nobody is left to tell
-            raise
+        except ConnectionError:
+            return web.Response(status=CLIENT_CLOSED_REQUEST)  # nobody is left to read it
         except Exception:  # noqa: BLE001 - logged, and the client gets the usual shape
             _log.exception("unexpected failure")
             refusal, allow = UpstreamError("The gateway failed.", "See its log.", status=500), None
@@ -138,10 +143,13 @@ class Gateway:
             prompt = await Prompt.read(operation, await request.read())
             relay = Relay(self._services, request, operation, prompt)
             self._relays.add(relay)
+            self._idle.clear()
             try:
                 response = await relay.run()
             finally:
                 self._relays.discard(relay)
+                if not self._relays:
+                    self._idle.set()
             if relay.error is not None:
                 self._status.note(relay.error)
             return response

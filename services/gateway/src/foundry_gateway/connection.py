@@ -146,6 +146,8 @@ class Response:
             self._waiter.set_result(None)
 
     def _check_silence(self) -> None:
+        if self._chunks:  # it is the reader who is slow
+            self._last_activity = self._loop.time()
         due = self._last_activity + self._patience
         if due > self._loop.time() + 0.001:
             self._timer = self._loop.call_at(due, self._check_silence)

@@ -29,12 +29,16 @@ class Downstream:
         request: Its request.
         stream: Whether it wants server-sent events.
         keepalive_interval: Seconds between comments while it waits.
+        patience: Seconds that it may leave bytes unread before it counts as gone.
     """
 
-    def __init__(self, request: web.Request, *, stream: bool, keepalive_interval: float) -> None:
+    def __init__(
+        self, request: web.Request, *, stream: bool, keepalive_interval: float, patience: float
+    ) -> None:
         self._request = request
         self._stream = stream
         self._interval = keepalive_interval
+        self._patience = patience
         self._response: web.StreamResponse | None = None
 
     async def write(self, data: bytes) -> None:
@@ -43,7 +47,16 @@ class Downstream:
         if response is None:
             response = self._response = web.StreamResponse(headers=_STREAM_HEADERS)
             await response.prepare(self._request)
-        await response.write(data)
+        transport = self._request.transport
+        if transport is None or not transport.get_write_buffer_size():
+            await response.write(data)
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await response.write(data)
+        except TimeoutError:
+            transport.abort()
+            raise ConnectionAbortedError("the client has stopped reading") from None
 
     async def wait(self, slow: Coroutine[object, object, T], describe: Callable[[], str]) -> T:
         """Await something slow, telling a streaming client in comments what it waits for.
@@ -55,7 +68,7 @@ class Downstream:
         task = asyncio.create_task(slow)
         try:
             while not (await asyncio.wait((task,), timeout=self._interval))[0]:
-                comment = describe()
+                comment = " ".join(describe().split())
                 if self._stream:
                     await self.write(f": {comment}\n\n".encode())
             return task.result()

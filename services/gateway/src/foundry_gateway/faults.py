@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_OVERFLOW = re.compile(
-    r"requires \d+ total tokens \((\d+) input \+ \d+ output\).*?context length of (\d+)"
+_OVERFLOWS = (
+    re.compile(
+        r"requires \d+ total tokens \((\d+) input \+ \d+ output\).*?context length of (\d+)"
+    ),
+    # ONNX Runtime GenAI's own words, which 1.x passes on when the prompt alone does not fit.
+    re.compile(r"input_ids size \((\d+)\).*?exceeds max length \((\d+)\)"),
 )
 
 
@@ -25,8 +29,10 @@ class Overflow:
 
 def overflow(message: str) -> Overflow | None:
     """Return the figures of a "does not fit the context" error, if it is one."""
-    match = _OVERFLOW.search(message)
-    return Overflow(int(match[1]), int(match[2])) if match else None
+    for pattern in _OVERFLOWS:
+        if match := pattern.search(message):
+            return Overflow(int(match[1]), int(match[2]))
+    return None
 
 
 def sentence(message: str) -> str:

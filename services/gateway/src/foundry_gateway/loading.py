@@ -75,6 +75,9 @@ class Loader:
         if dialect is None or (named_id and upstream.inventory.catalog is not None):
             # Looking up an unknown id costs the runtime seconds when its catalog is unreachable.
             raise not_found(upstream, target.alias)
+        told = upstream.inventory.described(target.alias)
+        if told is not None and told.state == "downloading":
+            raise not_cached(upstream, target.alias)
         async with upstream.load_lock:  # one at a time: the new one is then known by difference
             try:
                 before = await upstream.update_loaded()

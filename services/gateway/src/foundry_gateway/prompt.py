@@ -17,6 +17,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 _LARGE_BYTES = 262_144
+_MODEL_NAME_LENGTH = 200
 _SEE_API = "See the OpenAI API reference for the request's shape."
 
 
@@ -106,6 +107,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _check(operation: Operation, data: dict[str, Any]) -> None:
     _expect(data, "model", str, "a string")
+    model = data.get("model")
+    if model is not None and (len(model) > _MODEL_NAME_LENGTH or not model.isprintable()):
+        raise InvalidRequestError("'model' is no model's name.", _SEE_API, param="model")
     _expect(data, "stream", bool, "true or false")
     _expect(data, "stream_options", dict, "an object")
     for field in operation.limit_fields:

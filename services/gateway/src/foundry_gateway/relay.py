@@ -70,7 +70,10 @@ class Relay:
         self._operation = operation
         self._prompt = prompt
         self._down = Downstream(
-            request, stream=prompt.stream, keepalive_interval=services.settings.keepalive_interval
+            request,
+            stream=prompt.stream,
+            keepalive_interval=services.settings.keepalive_interval,
+            patience=services.settings.idle_timeout,
         )
         self._record = Record(services.metrics, operation.name, request.headers)
         self._task: asyncio.Task[object] | None = None
@@ -177,7 +180,8 @@ class Relay:
             variant = await self._down.wait(
                 self._services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
             )
-        self._record.model = target.alias
+        # The alias as it is known here, not as the caller spelt it: labels have to be few.
+        self._record.model = upstream.inventory.alias_of(variant)
         return target, variant
 
     async def _ask(self, upstream: Upstream, variant: str) -> Answer | Fault:

@@ -53,6 +53,8 @@ class Settings:
     first_token_timeout: float = 300.0
     idle_timeout: float = 120.0
     load_timeout: float = 600.0
+    hang_timeout: float = 10.0
+    """A runtime that answers no status for this long will not answer a waiting chat either."""
     keepalive_interval: float = 2.0
     """Between two comments that keep a waiting stream open."""
     refresh_interval: float = 2.0
@@ -105,6 +107,7 @@ class Settings:
             ),
             idle_timeout=read.seconds("GATEWAY_IDLE_TIMEOUT", defaults.idle_timeout),
             load_timeout=read.seconds("GATEWAY_LOAD_TIMEOUT", defaults.load_timeout),
+            hang_timeout=read.seconds("GATEWAY_HANG_TIMEOUT", defaults.hang_timeout),
             keepalive_interval=read.seconds(
                 "GATEWAY_KEEPALIVE_INTERVAL", defaults.keepalive_interval
             ),

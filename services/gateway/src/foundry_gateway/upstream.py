@@ -30,13 +30,10 @@ if TYPE_CHECKING:
     from foundry_gateway.connection import Response
     from foundry_gateway.settings import Settings
 
-PROBE_TIMEOUT = 3.0
 CATALOG_TIMEOUT = 30.0
 CATALOG_TTL = 60.0
 COMPANION_TIMEOUT = 1.0
 COMPANION_RETRY = 10.0
-# A runtime that answers no status for this long will not answer a chat either.
-HUNG_AFTER = 10.0
 _OK = 200
 
 
@@ -53,6 +50,8 @@ class Upstream:
         self.url = url
         self.optional = optional
         self.pool = ConnectionPool(url, settings.connect_timeout)
+        self._probe_timeout = settings.connect_timeout
+        self._hang_timeout = settings.hang_timeout
         self.inventory = Inventory((*settings.offered, settings.embedded_model))
         self.dialect: Dialect | None = None
         self.state: Literal["up", "down", "unknown"] = "unknown"
@@ -81,7 +80,7 @@ class Upstream:
         return (
             self.error is not None
             and self.error.cause == "timed_out"
-            and time.time() - self.since > HUNG_AFTER
+            and time.time() - self.since > self._hang_timeout
         )
 
     async def fetch(self, path: str, patience: float | None = None) -> tuple[int, bytes]:
@@ -90,7 +89,7 @@ class Upstream:
         Raises:
             TransportError: No answer came.
         """
-        response = await self.pool.request("GET", path, patience=patience or PROBE_TIMEOUT)
+        response = await self.pool.request("GET", path, patience=patience or self._probe_timeout)
         try:
             return response.status, await response.read()
         finally:
@@ -172,6 +171,9 @@ class Upstream:
                 "GET", "/status", patience=COMPANION_TIMEOUT
             )
             told = companion.parse(await response.read())
+        except AnswerTimeoutError:
+            if self.inventory.companion is not None:
+                return  # busy, not gone: what it said last still holds
         except TransportError:
             pass
         self.inventory.companion = told
