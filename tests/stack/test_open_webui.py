@@ -101,7 +101,7 @@ def test_two_restarts_and_a_new_container_keep_door_sessions_and_settings(stack,
 
 
 def test_the_container_reaches_the_gateway_and_nothing_outside(stack):
-    outside = ("192.0.2.1:443", "host.docker.internal:51211", "foundry-local:51211", "pypi.org:443")
+    outside = ("192.0.2.1:443", "host.docker.internal:51211", "foundry-local:51211", "example.com:443")
     done = stack.run_in(SERVICE, "python3", "-c", PROBE, "gateway:8000", *outside)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)

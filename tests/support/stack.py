@@ -33,6 +33,8 @@ SETTINGS_OF_THE_STACK = (
     "EMBEDD",
     "GATEWAY_",
     "CHAINLIT_",
+    "OPEN_WEBUI_",
+    "WEBUI_",
     "COMPOSE_",
     "BIND_",
 )
