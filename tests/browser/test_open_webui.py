@@ -29,6 +29,7 @@ async def send(page, text):
 
 
 async def create_administrator(page):
+    page.set_default_timeout(120_000)  # a busy machine takes its time over 500 small files
     await page.get_by_role("button", name="Get started").click()
     await page.fill("#name", "Ada")
     await page.fill("#email", ADMIN_EMAIL)
@@ -38,7 +39,7 @@ async def create_administrator(page):
 
 async def answered(page):
     """Wait for the answer's buttons, which come when it is complete; returns its text."""
-    await page.locator(".copy-response-button").first.wait_for(timeout=60_000)
+    await page.locator(".copy-response-button").first.wait_for()
     return await page.locator(".chat-assistant").last.inner_text()
 
 
@@ -115,13 +116,14 @@ async def test_when_foundry_local_is_down_the_chat_shows_the_gateways_message(
                 await page.get_by_text(refused).first.wait_for()
                 await send(page, "hello there")
                 error = page.locator(".chat-assistant")
-                await error.get_by_text(refused).wait_for(timeout=60_000)
+                await error.get_by_text(refused).wait_for()
                 await screenshot(page, "foundry-down")
         finally:
             recorder.target = foundry
 
 
 async def sign_in(page):
+    page.set_default_timeout(120_000)
     await page.fill("#email", ADMIN_EMAIL)
     await page.fill("#password", ADMIN_PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
