@@ -37,6 +37,7 @@ from lib.settings import Settings
 OLDEST_PYTHON = (3, 11)
 NEEDED_DISK_BYTES = 6 * 1024**3
 NEEDED_MEMORY_BYTES = 3 * 1024**3
+PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILES = "compose.yaml:compose.offline.yaml"
 
 
@@ -51,12 +52,21 @@ class Address:
     path: str = ""
 
 
+GATEWAY = Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1")
 ADDRESSES = (
     Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
     Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
-    Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1"),
+    GATEWAY,
     Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
 )
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Which Foundry Local answers: ours in a container, and whether any is expected to."""
+
+    embedded: bool
+    expected: bool
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -90,12 +100,12 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     describe(engine)
 
     step("Foundry Local")
-    embedded, choices = choose_runtime(options, settings)
+    runtime, choices = choose_runtime(options, settings)
 
     step("Images")
     choices |= choose_images(options, settings)
     stack = Stack(choices)
-    if not embedded:
+    if not runtime.embedded:
         retire_embedded(stack)
     if settings.remember(choices):
         note(f"wrote these choices into {settings.path.name}")
@@ -105,10 +115,10 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     start(stack, options.timeout)
 
     step(f"Asking the model: {QUESTION}")
-    gateway = Gateway(
-        address(settings, next(a for a in ADDRESSES if a.service == "gateway")), api_key(stack)
+    gateway = Gateway(address(settings, GATEWAY), api_key(stack))
+    problem = ask(
+        gateway, options.timeout if runtime.expected else PATIENCE_WITHOUT_RUNTIME_SECONDS
     )
-    problem = ask(gateway, options.timeout)
 
     step("Ready" if problem is None else "Running, but no model answers yet")
     print_addresses(stack, settings)
@@ -204,8 +214,10 @@ def describe(engine: docker.Engine) -> None:
         )
 
 
-def choose_runtime(options: argparse.Namespace, settings: Settings) -> tuple[bool, dict[str, str]]:
-    """Decide which Foundry Local answers; returns whether ours is one of them, and the settings."""
+def choose_runtime(
+    options: argparse.Namespace, settings: Settings
+) -> tuple[Runtime, dict[str, str]]:
+    """Decide which Foundry Local answers; returns it and the settings for it."""
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
     if own_url:
@@ -231,7 +243,8 @@ def choose_runtime(options: argparse.Namespace, settings: Settings) -> tuple[boo
     if "embedded" in profiles:
         note("starting Foundry Local in a container (profile `embedded`)")
     choices["COMPOSE_PROFILES"] = ",".join(profiles)
-    return "embedded" in profiles, {name: value for name, value in choices.items() if value}
+    runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
+    return runtime, {name: value for name, value in choices.items() if value}
 
 
 def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:

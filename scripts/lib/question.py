@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.console import StepFailedError, note
 
-QUESTION = "Hello! What are you, in one sentence?"
+QUESTION = "What are you?"
 LONGEST_ANSWER_TOKENS = 120
 TIMEOUT_SECONDS = 600.0
 """A model that has to be loaded first may take minutes; the gateway keeps the stream alive."""

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Page, expect
+
 from support.browser import open_page
 from support.chainlit_app import start_chat_app
 

@@ -18,7 +18,6 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / "artifacts" / "screensho
 
 
 async def screenshot(page, name):
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SCREENSHOTS / f"open-webui-{name}.png")
 
 

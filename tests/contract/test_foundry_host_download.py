@@ -117,7 +117,7 @@ def test_the_unreachable_catalog_is_mentioned_once_and_delays_nothing(hub: Model
             )
             assert status == 404
         assert time.monotonic() - before < 1
-        assert foundry.output().count("public model catalog cannot be reached. The models") == 1
+        assert foundry.output().count("public model catalog cannot be reached (") == 1
 
 
 def test_a_downloaded_model_stays_when_the_network_is_gone(hub: ModelHub, tmp_path: Path) -> None:
@@ -144,3 +144,12 @@ def test_an_unknown_alias_is_told_what_is_close(hub: ModelHub) -> None:
             "message": "There is no model phi-4-mni.",
             "remedy": "Did you mean phi-4-mini?",
         }
+
+
+def test_a_slow_catalog_delays_nothing_and_is_taken_in_when_it_answers(hub: ModelHub) -> None:
+    hub.seconds_per_query = 2.5
+    started = time.monotonic()
+    with start_foundry_v2(args=["--model", ALIAS], env=hub.environment(), public=True) as foundry:
+        assert time.monotonic() - started < 5
+        wait_until(foundry, lambda: model(foundry)["state"] == "loaded", "the model loaded")
+        assert codes(foundry) == []

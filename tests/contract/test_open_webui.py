@@ -5,6 +5,7 @@ import shutil
 
 import aiohttp
 import pytest
+
 from support.foundry import start_foundry_v2
 from support.open_webui import (
     ADMIN_EMAIL,

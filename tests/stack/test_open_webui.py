@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
+
 from support.browser import open_page
 from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
 from support.stack import ROOT, RunningStack, eventually, get
@@ -58,7 +58,6 @@ async def first_start(stack: RunningStack, browser) -> FirstStart:
         await page.keyboard.press("Enter")
         await page.locator(".copy-response-button").wait_for()
         answer = await page.locator(".chat-assistant").inner_text()
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=SCREENSHOTS / "open-webui-stack.png")
         await page.reload()
         await page.locator(".copy-response-button").wait_for()

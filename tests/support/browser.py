@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 ARGUMENTS = (
     "--no-sandbox",  # the tests may run as root

@@ -8,15 +8,31 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import socketio
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
 ANSWER_TIMEOUT = 60.0
+EVENTS = (
+    "new_message",
+    "update_message",
+    "delete_message",
+    "stream_start",
+    "stream_token",
+    "element",
+    "action",
+    "remove_action",
+    "chat_settings",
+    "toast",
+    "task_start",
+    "task_end",
+)
 
 
 @dataclass
@@ -66,13 +82,10 @@ class ChatClient:
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._actions: dict[str, list[dict[str, Any]]] = {}
         self._socket = socketio.AsyncClient(reconnection=False)
-        for event in (
-            "new_message", "update_message", "stream_start", "stream_token", "delete_message",
-            "element", "action", "remove_action", "chat_settings", "toast", "task_start", "task_end",
-        ):  # fmt: skip
+        for event in EVENTS:
             self._socket.on(event, self._handler(event))
 
-    async def __aenter__(self) -> ChatClient:
+    async def __aenter__(self) -> Self:
         await self.connect()
         return self
 
@@ -112,10 +125,10 @@ class ChatClient:
         """Close the connection, as a closed tab does."""
         await self._socket.disconnect()
 
-    async def ask(self, text: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
+    async def ask(self, text: str, within: float = ANSWER_TIMEOUT) -> Answer:
         """Send a question and wait for the end of its answer."""
         answer = await self.send(text)
-        return await self.finish(answer, timeout)
+        return await self.finish(answer, within)
 
     async def send(self, text: str) -> Answer:
         """Send a question and return at once; the answer fills as it comes."""
@@ -160,20 +173,20 @@ class ChatClient:
         async with asyncio.timeout(10):
             await self._task_ended.wait()
 
-    async def finish(self, answer: Answer, timeout: float = ANSWER_TIMEOUT) -> Answer:
+    async def finish(self, answer: Answer, within: float = ANSWER_TIMEOUT) -> Answer:
         """Wait until the app says that it is done."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             await self._task_started.wait()
             await self._task_ended.wait()
         return answer
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Any], within: float = 20.0) -> None:
         """Wait for something to have come."""
         try:
-            async with asyncio.timeout(timeout), self._changed:
+            async with asyncio.timeout(within), self._changed:
                 await self._changed.wait_for(condition)
         except TimeoutError:
-            raise AssertionError(f"not within {timeout:g} s; messages: {self.messages}") from None
+            raise AssertionError(f"not within {within:g} s; messages: {self.messages}") from None
 
     def shown(self) -> list[str]:
         """The texts on the page, in order, without Chainlit's invisible steps."""
@@ -186,6 +199,10 @@ class ChatClient:
     def widget(self, widget_id: str) -> dict[str, Any]:
         """One input of the settings panel."""
         return next(widget for widget in self.settings if widget["id"] == widget_id)
+
+    def choices(self, widget_id: str) -> list[str]:
+        """The labels that a select of the settings panel offers."""
+        return [item["label"] for item in self.widget(widget_id)["items"]]
 
     def _begin(self, question_id: str) -> Answer:
         answer = Answer(question_id)

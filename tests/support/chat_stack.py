@@ -10,14 +10,17 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.chainlit_app import ChatApp, free_port, start_chat_app
 from support.foundry import DEMO_ALIAS, Foundry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY_KEY = "test-key-of-the-chat-stack"

@@ -37,6 +37,7 @@ class ModelHub:
     certificate: Path
     entries: list[dict[str, Any]] = field(default_factory=list)
     reachable: bool = True
+    seconds_per_query: float = 0.0
     seconds_per_block: float = 0.0
     blocks_sent: int = 0
     http_port: int = 0
@@ -95,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         query = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.hub.seconds_per_query)
         if not self._absent():
             entries = matching(self.hub.entries, query)
             self._send(json.dumps({"value": entries, "totalCount": len(entries)}).encode())

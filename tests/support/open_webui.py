@@ -25,8 +25,8 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from lib import environment
 
+from lib import environment
 from support.foundry import ROOT, Foundry, free_port_pair, running
 
 SOURCE = ROOT / "openwebui"

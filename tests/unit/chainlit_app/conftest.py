@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+
 from support.chainlit_app import ChatApp, start_chat_app
 from support.chat_client import ChatClient
 from support.scripted_gateway import ScriptedGateway
+
+SCRIPTED = "scripted · loaded"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -31,4 +34,6 @@ async def gateway(scripted_gateway_process: ScriptedGateway) -> ScriptedGateway:
 async def chat(scripted_app: ChatApp, gateway: ScriptedGateway) -> AsyncIterator[ChatClient]:
     async with ChatClient(scripted_app.url) as client:
         await client.until(lambda: client.ready)
+        # The panel shows what the gateway said last, until it has said what it has now.
+        await client.until(lambda: client.choices("model") == ["Automatic: scripted", SCRIPTED])
         yield client

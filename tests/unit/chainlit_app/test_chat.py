@@ -5,9 +5,10 @@ import re
 
 import pytest
 import socketio
+
 from support.chainlit_app import ChatApp
 from support.chat_client import ChatClient
-from support.scripted_gateway import ScriptedGateway, model
+from support.scripted_gateway import model
 
 
 def roles(request):
@@ -35,7 +36,7 @@ async def test_second_question_carries_the_first_and_its_answer(chat, gateway):
 
 async def test_tokens_that_come_together_are_sent_together(chat):
     events = []
-    chat._socket.on("stream_token", lambda token: events.append(token))
+    chat._socket.on("stream_token", events.append)
     answer = await chat.ask("count")
     assert answer.text.endswith(" 299")
     assert len(events) < 30
@@ -176,17 +177,13 @@ async def test_setting_that_cannot_be_used_is_named(chat, gateway):
 
 
 async def test_list_of_models_follows_the_gateway(chat, gateway):
-    assert [item["label"] for item in chat.widget("model")["items"]] == [
-        "Automatic: scripted",
-        "scripted · loaded",
-    ]
     gateway.models = [
         model("phi-4-mini", default=True, state="available"),
         model("foundry-demo", demo=True, display_name="Foundry demo (built-in demo)"),
         model("qwen2.5-7b", state="missing"),
     ]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 4)
-    assert [item["label"] for item in chat.widget("model")["items"]] == [
+    await chat.until(lambda: len(chat.choices("model")) == 4)
+    assert chat.choices("model") == [
         "Automatic: phi-4-mini",
         "phi-4-mini · loads on first use",
         "Foundry demo (built-in demo) · loaded",
@@ -200,7 +197,7 @@ async def test_chosen_model_stays_when_the_list_changes(chat, gateway):
     await chat.change_settings(model="scripted")
     await chat.ask("hello")
     gateway.models = [model("phi-4-mini", default=True), model("scripted")]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 3)
+    await chat.until(lambda: len(chat.choices("model")) == 3)
     assert chat.widget("model")["initial"] == "scripted"
     await chat.ask("hello")
     assert gateway.requests[-1]["body"]["model"] == "scripted"
@@ -214,7 +211,7 @@ async def test_download_of_the_real_model_is_shown_under_the_demos_answer(chat, 
         return model("qwen2.5-0.5b", state="missing", download=progress)
 
     gateway.models = [demo, downloading(43.2)]
-    await chat.until(lambda: len(chat.widget("model")["items"]) == 3)
+    await chat.until(lambda: len(chat.choices("model")) == 3)
     answer = await chat.ask("hello")
     await chat.until(lambda: "download" in answer.note)
     assert answer.note["facts"].startswith("foundry-demo (built-in demo) · ")

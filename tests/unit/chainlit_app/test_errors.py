@@ -2,6 +2,7 @@ import aiohttp
 import httpx2
 import openai
 import pytest
+
 from foundry_chat.errors import ChatError, GatewayUnreachable, from_body, from_exception
 
 URL = "http://gateway:8000"

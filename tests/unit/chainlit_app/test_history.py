@@ -1,4 +1,5 @@
 import pytest
+
 from foundry_chat.history import TokenScale, Turn, build_prompt, estimate_tokens
 
 TURNS = [Turn(f"question {n}", f"answer {n}") for n in range(10)]

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from foundry_chat.errors import ChatError
 from foundry_chat.models import AUTOMATIC, Model, ModelFeed, Snapshot
 

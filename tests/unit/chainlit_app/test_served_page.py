@@ -9,6 +9,7 @@ import sys
 import urllib.request
 
 import pytest
+
 from support.chainlit_app import SOURCE, start_chat_app
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from foundry_chat.settings import Settings, SettingsError
 
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from foundry_chat.sse import Decoder, Failed, Finished, Text, Usage, Waiting
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from foundry_chat import wording
 
 

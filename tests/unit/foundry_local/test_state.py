@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import threading
+import time
+
+from foundry_host.follower import Follower
 from foundry_host.state import Board, ModelState, ModelStatus
+from support.scripted_runtime import ScriptedModel, ScriptedRuntime
 
 
 def board() -> Board:
@@ -41,3 +46,26 @@ def test_a_notice_is_new_only_once() -> None:
     assert notices.withdraw("code")
     assert not notices.withdraw("code")
     assert notices.as_json()["notices"] == []
+
+
+class LoadingRuntime(ScriptedRuntime):
+    """As the real one while it loads: it answers when it is done."""
+
+    loaded = threading.Event()
+
+    def get_loaded_models(self) -> list[ScriptedModel]:
+        self.loaded.wait(10)
+        return [ScriptedModel("demo-cpu:1", "demo")]
+
+
+def test_a_load_in_progress_does_not_hold_up_the_status() -> None:
+    runtime, following = LoadingRuntime(), board()
+    follower = Follower(runtime, following)
+    before = time.monotonic()
+    for _ in range(3):
+        follower.refresh()
+    assert time.monotonic() - before < 1
+    assert states(following) == {"demo": "cached"}
+    runtime.loaded.set()
+    follower.refresh()
+    assert states(following) == {"demo": "loaded"}

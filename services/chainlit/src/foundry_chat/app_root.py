@@ -29,19 +29,26 @@ def lay_out(settings: Settings) -> Path:
     """Fill the app root and return it. Running it again replaces what is there."""
     root = settings.app_root
     root.mkdir(parents=True, exist_ok=True)
-    for name in (".chainlit", "public", "page"):
-        shutil.rmtree(root / name, ignore_errors=True)
-    shutil.copytree(SITE / "public", root / "public")
+    for name in (".chainlit", "public", "page", "sources"):
+        _remove(root / name)
     shutil.copytree(SITE / "translations", root / ".chainlit" / "translations")
     shutil.copyfile(SITE / "config.toml", root / ".chainlit" / "config.toml")
     shutil.copyfile(SITE / "chainlit.md", root / "chainlit.md")
     _lay_out_page(root / "page")
-    sources = root / "sources"
-    sources.unlink(missing_ok=True)
     if settings.development:
+        (root / "public").symlink_to(SITE / "public", target_is_directory=True)
         # Chainlit watches its root and nothing else; the watcher follows links.
-        sources.symlink_to(SITE.parents[1], target_is_directory=True)
+        (root / "sources").symlink_to(SITE.parents[1], target_is_directory=True)
+    else:
+        shutil.copytree(SITE / "public", root / "public")
     return root
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def _lay_out_page(page: Path) -> None:

@@ -14,7 +14,7 @@ from foundry_chat.models import AUTOMATIC, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MODELS_OWN = "The model's own"
+_MODELS_OWN = "Model's own"
 
 
 @dataclass(frozen=True)

@@ -227,10 +227,11 @@ class Fetcher:
         """
         if self._public is None or not self._public.reachable:
             return
-        for entry in self._public.entries():
-            if self._stop.is_set():
-                return
-            try:
-                self._runtime.catalog.get_model_variant(catalog_query.variant(entry))
-            except Exception as error:  # noqa: BLE001 - one odd entry must not hide the others
-                log.warning("a public model was not taken in: %s", plain(error))
+        with self._public.from_memory():
+            for entry in self._public.entries():
+                if self._stop.is_set():
+                    return
+                try:
+                    self._runtime.catalog.get_model_variant(catalog_query.variant(entry))
+                except Exception as error:  # noqa: BLE001 - one odd entry must not hide the others
+                    log.warning("a public model was not taken in: %s", plain(error))

@@ -15,6 +15,7 @@ from foundry_host.catalog_server import CatalogServer
 from foundry_host.companion import Companion
 from foundry_host.errors import HostError, ModelDirectoryError, plain
 from foundry_host.fetcher import Fetcher
+from foundry_host.follower import Follower
 from foundry_host.model_cache import place_models
 from foundry_host.model_directory import (
     LocalModel,
@@ -32,13 +33,15 @@ DEMO_DIR = Path(__file__).parent / "demo_model"
 
 UNREACHABLE = "public_catalog_unreachable"
 UNREACHABLE_MESSAGE = (
-    "Microsoft's public model catalog cannot be reached. The models on this machine work as they "
-    "are; to download others, connect this machine to the internet, or put an ONNX Runtime GenAI "
-    "model into the models directory."
+    "Microsoft's public model catalog cannot be reached ({cause}). The models on this machine "
+    "work as they are; to download others, connect this machine to the internet, or put an ONNX "
+    "Runtime GenAI model into the models directory."
 )
 
 #: ``docker stop`` kills after 10 s.
 _STOP_SECONDS = 8.0
+#: After its own ``/shutdown`` the runtime (2.2.1) has nothing left to do and closing it hangs.
+_STOP_SECONDS_WHEN_SHUT_DOWN = 1.0
 
 log = logging.getLogger("foundry_host")
 
@@ -53,8 +56,9 @@ class Host:
         self.board = Board()
         self._start = start
         self._stop = threading.Event()
-        self._runtime: Runtime | None = None
+        self._follower: Follower | None = None
         self._fetcher: Fetcher | None = None
+        self._stop_seconds = _STOP_SECONDS
 
     def stop(self) -> None:
         """Ask ``run`` to return; safe in a signal handler."""
@@ -99,6 +103,7 @@ class Host:
             while not self._stop.wait(1):
                 if runtime.is_shutdown_requested():
                     log.info("asked to shut down through the web service")
+                    self._stop_seconds = _STOP_SECONDS_WHEN_SHUT_DOWN
                     self._stop.set()
             log.info("stopping")
             self._fetcher.wake()
@@ -156,10 +161,12 @@ class Host:
             if public.reachable:
                 if self.board.withdraw(UNREACHABLE):
                     log.info("the public model catalog can be reached again")
-            elif self.board.notice(UNREACHABLE, UNREACHABLE_MESSAGE):
-                log.warning("%s", UNREACHABLE_MESSAGE)
-            if self._fetcher and public.reachable:
-                self._fetcher.wake()
+                if self._fetcher:
+                    self._fetcher.wake()
+                return
+            message = UNREACHABLE_MESSAGE.format(cause=public.cause)
+            if self.board.notice(UNREACHABLE, message):
+                log.warning("%s", message)
 
         public = PublicCatalog(self.settings.public_catalog, store, changed)
         stack.callback(public.close)
@@ -174,7 +181,7 @@ class Host:
             if "libatomic" in str(error):
                 remedy = "Install that library; on Debian and Ubuntu: apt-get install libatomic1."
             raise HostError(f"Foundry Local did not start: {plain(error)}.", remedy) from error
-        self._runtime = runtime
+        self._follower = Follower(runtime, self.board)
         return runtime
 
     def _load_demo(self, runtime: Runtime) -> None:
@@ -189,19 +196,14 @@ class Host:
 
     def _close_runtime(self, runtime: Runtime) -> None:
         """Close the runtime, in bounded time even in the middle of a load."""
-        self._runtime = None
-        timer = threading.Timer(_STOP_SECONDS, os._exit, (0,))
+        self._follower = None
+        timer = threading.Timer(self._stop_seconds, os._exit, (0,))
         timer.daemon = True
         timer.start()
         runtime.close()
         timer.cancel()
 
     def _status(self) -> dict[str, Any]:
-        runtime = self._runtime
-        if runtime is not None:
-            cached = [
-                ModelStatus(model.alias, model.id, context_length=model.context_length)
-                for model in runtime.catalog.get_cached_models()
-            ]
-            self.board.follow(cached, {model.id for model in runtime.catalog.get_loaded_models()})
+        if self._follower:
+            self._follower.refresh()
         return self.board.as_json()

@@ -13,6 +13,7 @@ import contextlib
 import json
 import ssl
 import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from foundry_host import catalog_query
 from foundry_host.catalog_entry import v2_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from foundry_host.catalog_query import Entry
@@ -61,6 +62,7 @@ class PublicCatalog:
 
     Attributes:
         reachable: ``None`` until it was tried.
+        cause: Why it could not be reached the last time.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class PublicCatalog:
         timing: Timing = Timing(),
     ) -> None:
         self.reachable: bool | None = None
+        self.cause = ""
         self._url = url
         self._store = store
         self._changed = changed
@@ -81,6 +84,7 @@ class PublicCatalog:
         self._broad_query = b""
         self._headers: dict[str, str] = {}
         self._retrying = False
+        self._from_memory = False
         self._entries, self._cluster = self._restore()
 
     def answer(self, query: bytes, headers: Mapping[str, str]) -> Answer:
@@ -88,19 +92,29 @@ class PublicCatalog:
         self._headers = {k: v for k, v in headers.items() if k.lower() in _PASSED_ON}
         if catalog_query.is_broad(query):
             self._broad_query = query
-        if self.reachable is not False:
+        if self.reachable is not False and not self._from_memory:
             patience = self._timing.answer if self.reachable else self._timing.first_answer
             request = self._ask_in_background(query)
             if wait([request], patience).done and (answer := request.result()):
                 self._found()
                 return answer
-            self._lost()
+            self._lost("no answer in time" if not request.done() else None)
+            request.add_done_callback(self._late)
         return self._remembered(query)
 
     def entries(self) -> list[Entry]:
         """Every entry seen, in this run or an earlier one."""
         with self._lock:
             return list(self._entries.values())
+
+    @contextlib.contextmanager
+    def from_memory(self) -> Iterator[None]:
+        """Answer from the entries at hand, while the runtime is made to ask for one by one."""
+        self._from_memory = True
+        try:
+            yield
+        finally:
+            self._from_memory = False
 
     def size_bytes(self, variant: str) -> int | None:
         """The size of a variant's files, where the catalog said it."""
@@ -135,9 +149,14 @@ class PublicCatalog:
                 cluster = response.headers.get(CLUSTER_HEADER)
             page = json.loads(body)
             items = page.get("value", page.get("summaries"))
-        except (OSError, ValueError, AttributeError):
+        except urllib.error.URLError as error:
+            self.cause = str(error.reason)
+            return None
+        except (OSError, ValueError, AttributeError) as error:
+            self.cause = str(error)
             return None
         if not isinstance(items, list):
+            self.cause = "its answer holds no models"
             return None
         self._remember(items, cluster)
         return Answer(body, {CLUSTER_HEADER: cluster} if cluster else {})
@@ -148,8 +167,14 @@ class PublicCatalog:
         if before is not True:
             self._changed()
 
-    def _lost(self) -> None:
+    def _late(self, request: Future[Answer | None]) -> None:
+        """Take an answer that the runtime did not wait for."""
+        if request.result():
+            self._found()
+
+    def _lost(self, cause: str | None = None) -> None:
         with self._lock:
+            self.cause = cause or self.cause
             before, self.reachable = self.reachable, False
             start, self._retrying = not self._retrying, True
         if start:
