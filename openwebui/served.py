@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import aiohttp
-from open_webui.main import app as open_webui
+from open_webui.main import app as open_webui  # type: ignore[import-not-found,unused-ignore]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

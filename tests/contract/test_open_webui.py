@@ -14,6 +14,7 @@ from support.open_webui import (
     Recorder,
     gateway_to,
     names,
+    new_password,
     open_webui,
     settings_file,
     start_refused,
@@ -63,6 +64,19 @@ async def test_people_whom_the_administrator_adds_see_the_same_models(chat_ui):
         await chat_ui.get("/api/models", admin)
     )["data"]
     assert (await chat_ui.ask(token, "hello there"))[0] == 200
+
+
+async def test_a_lost_password_is_replaced_while_it_runs(chat_ui):
+    admin = await chat_ui.sign_in()
+    person = {"name": "Alan", "email": "alan@example.com", "password": "forgotten horse"}
+    assert (await chat_ui.post("/api/v1/auths/add", {**person, "role": "user"}, admin))[0] == 200
+    done = new_password(chat_ui, "Alan@example.com")
+    assert done.returncode == 0, done.stderr
+    password = done.stdout.split()[-1]
+    assert await chat_ui.sign_in("alan@example.com", password)
+    wrong = new_password(chat_ui, "nobody@example.com")
+    assert wrong.returncode == 1
+    assert "alan@example.com" in wrong.stderr
 
 
 async def test_documents_go_whole_into_the_chat_without_an_embedding_model(chat_ui, recorder):

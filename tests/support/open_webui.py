@@ -304,6 +304,13 @@ def open_webui(
         yield OpenWebUI(url, log)
 
 
+def new_password(ui: OpenWebUI, email: str) -> subprocess.CompletedProcess[str]:
+    """Run ``new_password.py`` beside a running Open WebUI, as in its container."""
+    command = [str(_python()), str(SOURCE / "new_password.py"), email]
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(ui.log.parent / "data")}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+
+
 def start_refused(**installation: str) -> subprocess.CompletedProcess[str]:
     """Run ``start.py`` with settings that it must not accept."""
     command = [sys.executable, str(SOURCE / "start.py")]
