@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest_asyncio
+from playwright.async_api import TimeoutError as NotThere
 
 from support.browser import open_page
 from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
@@ -47,6 +48,7 @@ async def first_start(stack: RunningStack, browser) -> FirstStart:
         record,
     ):
         page.set_default_timeout(120_000)  # a busy machine takes its time over 500 small files
+        await drawn(page, "Get started")
         await page.get_by_role("button", name="Get started").click()
         await page.fill("#name", "Ada")
         await page.fill("#email", ADMIN_EMAIL)
@@ -68,6 +70,22 @@ async def first_start(stack: RunningStack, browser) -> FirstStart:
             [line for line in record.console if "Content Security Policy" in line],
             await page.evaluate("localStorage.token"),
         )
+
+
+async def drawn(page, button: str) -> None:
+    """Reload until the page is there.
+
+    Chromium drops what it is loading whenever a network interface appears on the machine, as one
+    does with every container that somebody starts.
+    """
+    for _ in range(4):
+        try:
+            await page.get_by_role("button", name=button).wait_for(timeout=30_000)
+        except NotThere:
+            await page.reload()
+        else:
+            return
+    raise AssertionError(f"no button {button!r}: {await page.content()}")
 
 
 async def test_the_first_start_ends_in_an_answer_that_a_reload_keeps(first_start):
