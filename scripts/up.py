@@ -22,16 +22,16 @@ Exit codes: 0 fine, 1 a check or step failed (it says which and what to do), 2 w
 
 import argparse
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from lib import console, docker, foundry, offline
+from lib import console, docker, offline
+from lib.addresses import ADDRESSES, GATEWAY, address, is_free, port_of
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
+from lib.runtime import choose_runtime
 from lib.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
@@ -39,34 +39,6 @@ NEEDED_DISK_BYTES = 6 * 1024**3
 NEEDED_MEMORY_BYTES = 3 * 1024**3
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILES = "compose.yaml:compose.offline.yaml"
-
-
-@dataclass(frozen=True)
-class Address:
-    """A published address of the stack."""
-
-    service: str
-    port_setting: str
-    default_port: int
-    title: str
-    path: str = ""
-
-
-GATEWAY = Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1")
-ADDRESSES = (
-    Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
-    Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
-    GATEWAY,
-    Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
-)
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Which Foundry Local answers: ours in a container, and whether any is expected to."""
-
-    embedded: bool
-    expected: bool
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,7 +72,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     describe(engine)
 
     step("Foundry Local")
-    runtime, choices = choose_runtime(options, settings)
+    runtime, choices = choose_runtime(settings, wish=options.embedded)
 
     step("Images")
     choices |= choose_images(options, settings)
@@ -176,7 +148,8 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    ours = docker.answer("ps", "--filter", "label=com.docker.compose.service=edge")
+    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
+    ours = docker.answer("ps", "--filter", f"label=com.docker.compose.project={project}")
     host = settings.get("BIND_ADDRESS", "127.0.0.1")
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
@@ -186,19 +159,6 @@ def check_ports(settings: Settings) -> None:
                 f"End that program, or set {one.port_setting} in .env to a free port.",
             )
     note("ports are free, or ours already")
-
-
-def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        if sys.platform != "win32":  # there it would allow two servers on one port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def describe(engine: docker.Engine) -> None:
@@ -212,39 +172,6 @@ def describe(engine: docker.Engine) -> None:
             f"Docker has {memory / 1e9:.1f} GB of memory; {NEEDED_MEMORY_BYTES / 1e9:.0f} GB are "
             f"advisable (Docker Desktop: Settings, Resources)"
         )
-
-
-def choose_runtime(
-    options: argparse.Namespace, settings: Settings
-) -> tuple[Runtime, dict[str, str]]:
-    """Decide which Foundry Local answers; returns it and the settings for it."""
-    choices: dict[str, str] = {}
-    own_url = settings.own("FOUNDRY_URL")
-    if own_url:
-        found = any(foundry.answers_at(url.strip()) for url in own_url.split(","))
-        note(f"FOUNDRY_URL is {own_url}: {'it answers' if found else 'nothing answers there now'}")
-    else:
-        desktop = "Docker Desktop" in docker.answer("info", "--format", "{{.OperatingSystem}}")
-        finding = foundry.find(desktop=desktop)
-        found = finding.reachable
-        if found:
-            note(f"found it: {finding.how}")
-        elif finding.port is not None:
-            note(f"found it ({finding.how}), but containers cannot reach it. {finding.remedy}")
-        else:
-            note(f"none runs on this machine ({finding.how})")
-        if found and finding.port != foundry.DEFAULT_PORT:
-            choices["FOUNDRY_URL"] = finding.url
-
-    profiles = [name for name in settings.own("COMPOSE_PROFILES").split(",") if name]
-    embedded = options.embedded if options.embedded is not None else not found
-    if embedded and "embedded" not in profiles:
-        profiles.append("embedded")
-    if "embedded" in profiles:
-        note("starting Foundry Local in a container (profile `embedded`)")
-    choices["COMPOSE_PROFILES"] = ",".join(profiles)
-    runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
-    return runtime, {name: value for name, value in choices.items() if value}
 
 
 def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:
@@ -283,12 +210,23 @@ def retire_embedded(stack: Stack) -> None:
 
 
 def start(stack: Stack, seconds: float) -> None:
-    """Start the services and wait until they are healthy."""
-    stack.compose(
-        *("up", "--detach", "--no-build", "--remove-orphans"),
-        remedy="Mend what is said above, and run this again.",
-        quiet=True,
-    )
+    """Start the services and wait until they are healthy.
+
+    Raises:
+        StepFailedError: one did not; with what it said last.
+    """
+    try:
+        stack.compose(
+            *("up", "--detach", "--no-build", "--remove-orphans"),
+            remedy="Mend what it says, and run this again.",
+            quiet=True,
+        )
+    except StepFailedError as error:
+        for container in stack.containers():
+            if container.has_failed:
+                problem = f"The service {container.service} {container.word}."
+                raise stack.failure(container.service, problem) from error
+        raise
     stack.wait(seconds)
 
 
@@ -322,28 +260,6 @@ def print_addresses(stack: Stack, settings: Settings) -> None:
         "\n    The gateway's API key: docker compose exec gateway python -m foundry_gateway api-key"
     )
     print("    To stop everything:    docker compose down")
-
-
-def address(settings: Settings, entry: Address, local_name: str = "127.0.0.1") -> str:
-    """An address of the stack as this machine calls it."""
-    bound = settings.get("BIND_ADDRESS", "127.0.0.1")
-    host = local_name if bound in {"127.0.0.1", "0.0.0.0"} else bound  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{port_of(settings, entry)}"
-
-
-def port_of(settings: Settings, entry: Address) -> int:
-    """The port of an address.
-
-    Raises:
-        StepFailedError: the setting is not a port.
-    """
-    value = settings.get(entry.port_setting, str(entry.default_port))
-    if not value.isdigit() or not 0 < int(value) < 2**16:
-        raise StepFailedError(
-            f"{entry.port_setting} must be a port between 1 and 65535, found {value!r}.",
-            f"Change {entry.port_setting} in .env, or remove it there.",
-        )
-    return int(value)
 
 
 if __name__ == "__main__":

@@ -59,12 +59,18 @@ def install_docker(system: dict[str, str]) -> None:
     packages = docker_packages(system)
     if system["ID"] == "debian" and debian_version(system) < FIRST_DEBIAN_WITH_COMPOSE_V2:
         note(f"Debian {system['VERSION_ID']} has no Compose v2: taking Docker from Debian 13")
-        TRIXIE_SOURCE.write_text(trixie_source(mirror()), encoding="utf-8")
+        address = mirror()
+        if not address:
+            raise StepFailedError(
+                "No address of Debian's archive is in this machine's apt sources.",
+                "Add one to /etc/apt/sources.list, then run this again.",
+            )
+        TRIXIE_SOURCE.write_text(trixie_source(address), encoding="utf-8")
         TRIXIE_PIN.write_text(trixie_pin(packages), encoding="utf-8")
         only_trixie = [f"-oDir::Etc::sourcelist={TRIXIE_SOURCE}", "-oDir::Etc::sourceparts=-"]
         run(
             ["apt-get", "update", "-qq", *only_trixie, "-oAPT::Get::List-Cleanup=0"],
-            remedy=f"Check that {mirror()} answers from this machine, then run this again.",
+            remedy=f"Check that {address} answers from this machine, then run this again.",
             quiet=True,
         )
     install_debian_packages([*packages, "iptables"])

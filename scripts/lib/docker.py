@@ -1,7 +1,6 @@
 """The Docker engine: found, installed where we may, started where nothing else does, checked."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -203,14 +202,24 @@ def wait_for_engine(process: "subprocess.Popen[bytes] | None") -> Engine:
     )
 
 
+def runs_in_virtual_machine() -> bool:
+    """Whether containers run in a virtual machine, as in Docker Desktop.
+
+    Such a machine carries `host.docker.internal` to this machine's loopback addresses; Docker
+    Engine on Linux does not.
+    """
+    system = answer("info", "--format", "{{.OperatingSystem}}")
+    return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
+
+
 def started_earlier() -> str:
     """A line about an engine that an earlier run has started and that still runs, or nothing."""
     try:
-        record = json.loads(RECORD.read_text(encoding="utf-8"))
-        os.kill(record["pid"], 0)
+        pid = int(json.loads(RECORD.read_text(encoding="utf-8"))["pid"])
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except (OSError, ValueError, KeyError):
         return ""
-    return f"dockerd runs as process {record['pid']} (`kill {record['pid']}` ends it)"
+    return f"dockerd runs as process {pid} (`kill {pid}` ends it)" if name == "dockerd" else ""
 
 
 def version_in(text: str) -> tuple[int, ...]:

@@ -55,12 +55,11 @@ def ensure(environment: Path, lock: Path, sources: Sequence[Path] = ()) -> Path:
     if not python.exists():
         _create(environment)
     stamp.unlink(missing_ok=True)
-    uv = [python, "-m", "uv", "pip"]
     remedy = "Check that this machine reaches its Python package index, then run this again."
     run([python, "-m", "pip", "install", "--quiet", UV], remedy=remedy, quiet=True)
+    exactly = ["--require-hashes", "--no-deps", "--requirements", str(lock)]
     run(
-        [*uv, "install", "--quiet", "--python", python, "--require-hashes", "--no-deps"]
-        + ["--requirements", lock],
+        [python, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), *exactly],
         remedy=remedy,
         quiet=True,
         env=_uv_environment(),

@@ -47,17 +47,17 @@ class Finding:
         return f"http://{HOST_NAME}:{self.port}"
 
 
-def find(*, desktop: bool) -> Finding:
+def find(*, in_virtual_machine: bool) -> Finding:
     """Look for Foundry Local where it may listen on this machine.
 
     Args:
-        desktop: whether containers run in Docker Desktop, which carries `host.docker.internal`
-            to this machine's loopback addresses. Docker Engine on Linux does not.
+        in_virtual_machine: whether containers run in one, which carries `host.docker.internal` to
+            this machine's loopback addresses.
     """
     for port, how in candidates():
         if not is_foundry("127.0.0.1", port):
             continue
-        if desktop or listens_beyond_loopback(port):
+        if in_virtual_machine or listens_beyond_loopback(port):
             return Finding(port, reachable=True, how=how)
         return Finding(
             port,

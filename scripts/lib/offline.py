@@ -114,8 +114,11 @@ def make_debian(release: str, image: str) -> None:
     debian.require_debootstrap()
     note(f"making a Debian base image ({release}) with debootstrap; this takes about a minute")
     with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)  # this becomes the image's /, for every user of it
         keyring = f"--keyring={debian.KEYRING}"
-        make = ["debootstrap", "--variant=minbase", keyring, release, folder, debian.mirror()]
+        make = ["debootstrap", "--variant=minbase", keyring, release, folder]
+        address = debian.mirror()  # without one, debootstrap knows its own
+        make += [address] if address else []
         run(
             make,
             remedy="Check that this machine reaches its Debian mirror, then run this again.",

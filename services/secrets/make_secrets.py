@@ -6,7 +6,7 @@ Writes FOLDER/gateway/api-key, FOLDER/chainlit/auth-secret and FOLDER/open-webui
 they are absent. A key of the user's own, in GATEWAY_API_KEY, replaces a generated one. Nothing
 secret is printed.
 """
-# ruff: noqa: INP001, T201 - a script of its own, whose output is its log
+# ruff: noqa: T201 - a script of its own, whose output is its log
 
 import os
 import secrets

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
 from support.fake_foundry import Exchange, FakeFoundry, event, hang
-from support.foundry import Foundry
-from support.gateway import Gateway, StartGateway
+
+if TYPE_CHECKING:
+    from support.foundry import Foundry
+    from support.gateway import Gateway, StartGateway
 
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def client_of(gateway: Gateway, **options: object) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
-        base_url=gateway.base_url,
-        **{"api_key": gateway.key, "max_retries": 0, "timeout": 30, **options},  # type: ignore[arg-type]
-    )
+def client_of(gateway: Gateway, **options: Any) -> Any:
+    """Return the client as Any: what it answers at run time is the matter here."""
+    defaults = {"api_key": gateway.key, "max_retries": 0, "timeout": 30}
+    return openai.AsyncOpenAI(base_url=gateway.base_url, **{**defaults, **options})
 
 
 @pytest.fixture(params=["v2", "v1"])
@@ -98,7 +100,7 @@ async def test_a_limit_of_either_name_is_kept(gateway: Gateway) -> None:
             answer = await client.chat.completions.create(
                 model="foundry-demo",
                 messages=[{"role": "user", "content": "count from 1 to 50"}],
-                **limit,  # type: ignore[call-overload]
+                **limit,
             )
             assert answer.usage.completion_tokens <= 3
 
@@ -140,7 +142,7 @@ async def test_an_answer_is_fitted_into_what_the_context_leaves(
             model="foundry-demo",
             messages=[{"role": "user", "content": words}],
             stream=stream,
-            **more,  # type: ignore[call-overload]
+            **more,
         )
         if stream:
             finish = [chunk.choices[0].finish_reason async for chunk in answer][-1]
@@ -204,7 +206,7 @@ async def test_a_stopped_foundry_is_a_server_error_with_its_cause(
             await client.chat.completions.create(model="x", messages=HELLO, stream=True)
     assert failure.value.status_code == 503
     assert failure.value.code == "foundry_unreachable"
-    assert failure.value.body["cause"] == "refused"  # type: ignore[index]
+    assert failure.value.body["cause"] == "refused"
 
 
 async def test_a_stream_that_breaks_raises_in_the_client(start_gateway: StartGateway) -> None:
@@ -254,7 +256,7 @@ async def test_embeddings_are_forwarded(start_gateway: StartGateway) -> None:
 async def test_first_tokens_do_not_stall_behind_the_delayed_acknowledgement(
     gateway_v2: Gateway, foundry_v2: Foundry
 ) -> None:
-    async def median_first_token(client: openai.AsyncOpenAI, model: str) -> float:
+    async def median_first_token(client: Any, model: str) -> float:
         loop, times = asyncio.get_running_loop(), []
         for _ in range(9):
             started = loop.time()

@@ -6,14 +6,23 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
+import psutil
 import pytest
 
 from support.fake_foundry import FakeFoundry, hang, say_hello, stream_forever
-from support.gateway import Gateway, StartGateway
+from support.gateway import until
+
+if TYPE_CHECKING:
+    from support.foundry import Foundry
+    from support.gateway import Gateway, StartGateway
 
 CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}]}
+ENDLESS = {
+    "model": "foundry-demo",
+    "messages": [{"role": "user", "content": "count from 1 to 200"}],
+}
 SOON = 0.2
 """Seconds within which the upstream request must be closed."""
 
@@ -21,8 +30,8 @@ SOON = 0.2
 class Client:
     """A chat over a bare connection, which can be dropped as a closed laptop would."""
 
-    def __init__(self, gateway: Gateway, *, stream: bool = True) -> None:
-        body = json.dumps({**CHAT, "stream": stream}).encode()
+    def __init__(self, gateway: Gateway, *, stream: bool = True, **more: object) -> None:
+        body = json.dumps({**CHAT, "stream": stream, **more}).encode()
         self._port = gateway.port
         self._request = (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -30,7 +39,7 @@ class Client:
             % (gateway.key.encode(), len(body))
         ) + body
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         self.reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writer.write(self._request)
         return self
@@ -50,20 +59,13 @@ class Client:
         return time.monotonic()
 
 
-async def within(seconds: float, condition: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 async def test_leaving_in_mid_stream_closes_upstream(start_gateway: StartGateway) -> None:
     async with FakeFoundry(chat=stream_forever) as fake:
         gateway = start_gateway(fake.url)
         async with Client(gateway) as client:
             await client.read_until(b"more ")
             left = client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         assert fake.chats[0].gone_at is not None
         assert fake.chats[0].gone_at - left < SOON
 
@@ -75,9 +77,9 @@ async def test_leaving_before_the_first_token_closes_upstream(
     async with FakeFoundry(chat=hang) as fake:
         gateway = start_gateway(fake.url)
         async with Client(gateway, stream=stream) as client:
-            await within(5, lambda: fake.chats)
+            await until(lambda: fake.chats, 5)
             left = client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         assert fake.chats[0].gone_at is not None
         assert fake.chats[0].gone_at - left < SOON
 
@@ -148,7 +150,29 @@ async def test_a_clients_departure_is_counted_as_cancelled(start_gateway: StartG
         async with Client(gateway) as client:
             await client.read_until(b"more ")
             client.leave()
-            await within(2, lambda: fake.chats[0].gone_at)
+            await until(lambda: fake.chats[0].gone_at, 2)
         name = "gen_ai_client_operation_duration_seconds_count"
         counted = await asyncio.to_thread(gateway.metric, name, error_type="cancelled")
         assert counted == 1
+
+
+async def test_the_real_runtime_stops_generating(
+    foundry_v2: Foundry, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway(foundry_v2.url, MODEL="foundry-demo")
+    runtime = psutil.Process(foundry_v2.pid)
+
+    def cpu_seconds() -> float:
+        times = runtime.cpu_times()
+        return float(times.user + times.system)
+
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(gateway, **ENDLESS)) for _ in range(8)]
+        for client in clients:
+            await client.read_until(b"data: ")
+        for client in clients:
+            client.leave()
+        await asyncio.sleep(SOON)
+        before = cpu_seconds()
+        await asyncio.sleep(1)
+        assert cpu_seconds() - before < 0.1, "eight answers of 450 tokens are being written on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -20,7 +21,10 @@ from support.fake_foundry import (
     hang,
     say_hello,
 )
-from support.gateway import Gateway, StartGateway
+from support.gateway import until
+
+if TYPE_CHECKING:
+    from support.gateway import Gateway, StartGateway
 
 CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}]}
 IMPATIENT = {
@@ -46,8 +50,8 @@ async def ask(gateway: Gateway, *, stream: bool = True, **more: object) -> tuple
 
 def last_error(body: str) -> dict[str, str]:
     """Return the error that a body is, or that a stream ends with."""
-    text = body.strip().rpartition("data: ")[2]
-    return json.loads(text)["error"]
+    error: dict[str, str] = json.loads(body.strip().rpartition("data: ")[2])["error"]
+    return error
 
 
 def test_remedy_ends_every_message(start_gateway: StartGateway) -> None:
@@ -80,7 +84,8 @@ async def test_a_wrong_name_is_unreachable_because_it_does_not_resolve(
 async def test_another_program_on_the_port_is_not_foundry(start_gateway: StartGateway) -> None:
     async def page(exchange: Exchange) -> None:
         await exchange.send(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<h1>Hi</h1>\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n"
+            b"<h1>Hi</h1>\r\n"
         )
 
     async with FakeFoundry(everything=page) as fake:
@@ -177,10 +182,9 @@ async def test_the_runtimes_own_error_midway_is_told_in_our_shape(
     async def fail(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
-        await exchange.chunk(
-            b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n'
-        )
-        await exchange.end_stream()
+        for byte in b'data: {"error":{"message":"out of memory","type":"server_error"}}\n\n':
+            await exchange.chunk(bytes([byte]))
+        await asyncio.sleep(3600)
 
     async with FakeFoundry(chat=fail) as fake:
         gateway = start_gateway(fake.url, **IMPATIENT)
@@ -253,9 +257,7 @@ async def test_an_unknown_id_with_a_version_is_never_looked_up(start_gateway: St
     async with FakeFoundry() as fake:
         gateway = start_gateway(fake.url, MODEL="fake-model")
         await gateway.eventually(lambda status: status["ready"], "ready")
-        async with asyncio.timeout(5):
-            while "/v1/models" not in fake.asked("/v1/"):
-                await asyncio.sleep(0.01)
+        await until(lambda: fake.asked("/v1/models"))
         status, body = await ask(gateway, model="gpt-9:7")
         assert (status, last_error(body)["code"]) == (404, "model_not_found")
         assert not fake.chats

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import collections
 import json
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from support.fake_foundry import FakeFoundry, say_hello
-from support.foundry import Foundry
-from support.gateway import Gateway, StartGateway
+
+if TYPE_CHECKING:
+    from support.foundry import Foundry
+    from support.gateway import Gateway, StartGateway
 
 CHAT = {"messages": [{"role": "user", "content": "count from 1 to 20"}], "max_tokens": 40}
 

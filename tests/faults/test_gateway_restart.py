@@ -6,17 +6,21 @@ import asyncio
 import os
 import signal
 import time
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from support.fake_foundry import FakeFoundry
 from support.foundry import Foundry, free_port_pair, start_foundry_v2
-from support.gateway import Gateway, StartGateway
 
+if TYPE_CHECKING:
+    from support.gateway import Gateway, StartGateway
+
+QUICK = {"GATEWAY_REFRESH_INTERVAL": "0.2", "GATEWAY_CONNECT_TIMEOUT": "1"}
 CHAT = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
 
 
-async def ask(gateway: Gateway, **more: object) -> tuple[int, dict]:
+async def ask(gateway: Gateway, **more: object) -> tuple[int, dict[str, Any]]:
     async with (
         aiohttp.ClientSession(headers=gateway.headers) as session,
         session.post(f"{gateway.base_url}/chat/completions", json={**CHAT, **more}) as answer,
@@ -58,7 +62,7 @@ async def test_a_frozen_foundry_is_unreachable_and_recovers_when_thawed(
     start_gateway: StartGateway,
 ) -> None:
     with start_foundry_v2() as foundry:
-        gateway = start_gateway(foundry.url, MODEL="foundry-demo", GATEWAY_REFRESH_INTERVAL="0.2")
+        gateway = start_gateway(foundry.url, MODEL="foundry-demo", **QUICK)
         assert (await ask(gateway))[0] == 200
         os.kill(foundry.pid, signal.SIGSTOP)
         try:

@@ -52,7 +52,7 @@ def main() -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    print(f"Foundry Local 1.x listens on {manager.urls}", flush=True)  # noqa: T201 - its log
+    print(f"Foundry Local 1.x listens on {manager.urls}", flush=True)
     while not stop.wait(0.5):
         pass
     manager.stop_web_service()

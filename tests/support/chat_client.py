@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
-import socketio
+import socketio  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +124,12 @@ class ChatClient:
     async def disconnect(self) -> None:
         """Close the connection, as a closed tab does."""
         await self._socket.disconnect()
+
+    async def leave(self) -> None:
+        """Press New Chat, which gives this one up."""
+        await self._socket.emit("clear_session")
+        await asyncio.sleep(0.1)
+        await self.disconnect()
 
     async def ask(self, text: str, within: float = ANSWER_TIMEOUT) -> Answer:
         """Send a question and wait for the end of its answer."""

@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 VARIANT = "fake-model-generic-cpu:1"
 ALIAS = "fake-model"
@@ -143,7 +143,7 @@ class FakeFoundry:
         """Paths asked for that begin so, in order."""
         return [one.path for one in self.exchanges if one.path.startswith(path_start)]
 
-    async def __aenter__(self) -> FakeFoundry:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()

@@ -101,16 +101,16 @@ class Gateway:
         raise AssertionError(f"not within {timeout} s: {what}; last seen: {json.dumps(status)}")
 
     async def eventually(
-        self, condition: Callable[[Any], bool], what: str, timeout: float = 10.0
+        self, condition: Callable[[Any], bool], what: str, within: float = 10.0
     ) -> Any:
         """``wait_until`` for a test whose own event loop plays the upstream."""
-        return await asyncio.to_thread(self.wait_until, condition, what, timeout)
+        return await asyncio.to_thread(self.wait_until, condition, what, within)
 
 
 @contextlib.contextmanager
 def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
-    """Run a gateway on a free port with the given environment and a key of its own."""
-    port = free_port_pair()
+    """Run a gateway with this environment; the port is free and the key new unless it says so."""
+    port = int(env.get("GATEWAY_PORT", 0)) or free_port_pair()
     key = secrets.token_urlsafe(24)
     inherited = {
         name: value
@@ -126,8 +126,14 @@ def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
     }
     url = f"http://127.0.0.1:{port}"
     with log_path.open("ab") as log:
+        # A session of its own gives it a share of the processors of its own, as a container does;
+        # in its parent's it would be one thread among the dozens of Foundry Local's.
         process = subprocess.Popen(
-            [sys.executable, "-m", "foundry_gateway"], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "foundry_gateway"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     gateway = Gateway(url, environment["GATEWAY_API_KEY"], process, log_path)
     try:
@@ -151,6 +157,13 @@ def _wait_for_health(gateway: Gateway) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError(f"the gateway did not come up:\n{gateway.log}")
+
+
+async def until(condition: Callable[[], object], within: float = 5.0) -> None:
+    """Wait until a condition holds for something that cannot say so itself."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - plain values, read as they are
+            await asyncio.sleep(0.002)
 
 
 StartGateway = Callable[..., Gateway]

@@ -260,6 +260,21 @@ async def test_page_of_another_site_cannot_connect(scripted_app: ChatApp):
     await own.disconnect()
 
 
+async def test_chat_that_is_given_up_is_forgotten(scripted_app, gateway):
+    async def one_chat():
+        chat = ChatClient(scripted_app.url)
+        await chat.connect()
+        await chat.until(lambda: chat.ready)
+        await chat.ask("hello")
+        await chat.leave()
+
+    await one_chat()
+    before = scripted_app.metric("foundry_chat_remembered_chats")
+    for _ in range(5):
+        await one_chat()
+    assert scripted_app.metric("foundry_chat_remembered_chats") == before
+
+
 async def test_metrics_count_what_a_person_sees(chat, scripted_app):
     before = scripted_app.metric('foundry_chat_errors_total{error_type="model_not_found"}')
     answered = scripted_app.metric('foundry_chat_messages_total{outcome="answered"}')

@@ -10,13 +10,9 @@ import pytest
 from foundry_chat.history import Turn, build_prompt
 from support.chainlit_app import free_port, start_chat_app
 from support.chat_client import ChatClient
-from support.chat_stack import (
-    GATEWAY_KEY,
-    ChatStack,
-    start_chat_stack,
-    start_gateway_process,
-)
+from support.chat_stack import ChatStack, start_chat_stack
 from support.foundry import DEMO_ALIAS, start_foundry_v2
+from support.gateway import run_gateway
 
 
 @pytest.fixture
@@ -52,7 +48,9 @@ async def test_estimate_covers_what_the_runtime_counts_of_a_conversation(chat_st
     questions = ["What is this stack?", "How do I use my own model?", "Count from 1 to 20"]
     answer = "It is a private chat stack. Set MODEL=phi-4-mini in `.env`, then start it again."
     prompt = build_prompt([Turn(q, answer) for q in questions], "And then?", context_length=4096)
-    client = openai.AsyncOpenAI(base_url=f"{chat_stack.gateway_url}/v1", api_key=GATEWAY_KEY)
+    client = openai.AsyncOpenAI(
+        base_url=chat_stack.gateway.base_url, api_key=chat_stack.gateway.key
+    )
     async with client:
         completion = await client.chat.completions.create(
             model=DEMO_ALIAS, messages=prompt.messages, max_tokens=1
@@ -64,7 +62,7 @@ async def test_estimate_covers_what_the_runtime_counts_of_a_conversation(chat_st
 def own_stack():
     """A chain whose Foundry Local may be frozen and stopped, and that has room for one request."""
     tight = {"GATEWAY_MAX_CONCURRENCY": "1", "GATEWAY_MAX_QUEUE": "0"}
-    with start_foundry_v2() as foundry, start_chat_stack(foundry, gateway_env=tight) as stack:
+    with start_foundry_v2() as foundry, start_chat_stack(foundry, **tight) as stack:
         yield stack
 
 
@@ -103,16 +101,24 @@ async def test_chat_survives_a_restart_of_foundry_local(own_stack):
             assert "Ada" in answer.text
 
 
-async def test_gateway_that_is_away_is_named_and_the_chat_goes_on_when_it_is_back(foundry_v2):
+async def test_gateway_that_is_away_is_named_and_the_chat_goes_on_when_it_is_back(
+    foundry_v2, tmp_path
+):
     port = free_port()
-    with start_chat_app(f"http://127.0.0.1:{port}", env={"GATEWAY_API_KEY": GATEWAY_KEY}) as app:
+    with start_chat_app(f"http://127.0.0.1:{port}", env={"GATEWAY_API_KEY": "key"}) as app:
         async with ChatClient(app.url) as chat:
             await chat.until(lambda: chat.ready)
             failed = await chat.ask("hello")
             assert failed.is_error
             assert f"The gateway at `http://127.0.0.1:{port}` does not answer" in failed.text
             assert "docker compose up -d gateway" in failed.text
-            with start_gateway_process(foundry_v2.url, port=port):
+            settings = {
+                "GATEWAY_PORT": str(port),
+                "GATEWAY_API_KEY": "key",
+                "FOUNDRY_URL": foundry_v2.url,
+                "MODEL": DEMO_ALIAS,
+            }
+            with run_gateway(tmp_path / "log", **settings):
                 answer = await chat.press(failed.actions[0])
                 await chat.finish(answer)
                 assert not answer.is_error

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from foundry_gateway import errors, remedies
+
+if TYPE_CHECKING:
+    from foundry_gateway.transport_errors import Cause
 
 CODES = {
     "foundry_unreachable",
@@ -46,14 +51,14 @@ def test_overload_says_when_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("cause", ["refused", "timed_out", "other"])
-def test_the_remedy_knows_both_generations_of_the_command_line(cause: remedies.Cause) -> None:
+def test_the_remedy_knows_both_generations_of_the_command_line(cause: Cause) -> None:
     remedy = remedies.unreachable(cause, "http://127.0.0.1:51211")
     assert "foundry server start" in remedy
     assert "foundry service start" in remedy
 
 
 def test_each_cause_has_a_remedy_of_its_own() -> None:
-    causes: list[remedies.Cause] = ["name_not_resolved", "refused", "timed_out", "not_foundry"]
+    causes: list[Cause] = ["name_not_resolved", "refused", "timed_out", "not_foundry"]
     found = {remedies.unreachable(cause, "http://host.docker.internal:51211") for cause in causes}
     assert len(found) == len(causes)
 

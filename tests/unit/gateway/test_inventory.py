@@ -20,7 +20,7 @@ def inventory() -> Inventory:
     return one
 
 
-@pytest.mark.parametrize("name", ["qwen2.5-0.5b", QWEN.split(":")[0], QWEN, QWEN.upper()])
+@pytest.mark.parametrize("name", ["qwen2.5-0.5b", QWEN.partition(":")[0], QWEN, QWEN.upper()])
 def test_alias_bare_name_and_variant_id_mean_the_same(inventory: Inventory, name: str) -> None:
     target = inventory.find(name)
     assert (target.variant, target.loaded) == (QWEN, True)
@@ -72,7 +72,7 @@ def test_the_companion_tells_downloads_and_contexts(inventory: Inventory) -> Non
 def test_names_that_callers_make_up_are_not_kept(inventory: Inventory) -> None:
     for number in range(100):
         inventory.note_missing(f"made-up-{number}")
-    inventory._missing = {name: 0.0 for name in inventory._missing}
+    inventory._missing = dict.fromkeys(inventory._missing, 0.0)
     inventory.note_missing("one-more")
     assert len(inventory._missing) == 1
 

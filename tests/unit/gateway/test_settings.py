@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from foundry_gateway import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_no_environment_at_all_is_fine() -> None:

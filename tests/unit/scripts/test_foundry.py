@@ -130,8 +130,8 @@ def test_a_closed_port_is_not_taken_for_it():
 def test_on_linux_a_loopback_only_server_is_found_but_out_of_reach(monkeypatch: pytest.MonkeyPatch):
     with server({"/status": {"endpoints": [], "modelCachePath": "x"}}) as port:
         monkeypatch.setattr(foundry, "candidates", lambda: [(port, "it answers")])
-        on_engine = foundry.find(desktop=False)
-        on_desktop = foundry.find(desktop=True)
+        on_engine = foundry.find(in_virtual_machine=False)
+        on_desktop = foundry.find(in_virtual_machine=True)
     assert (on_engine.port, on_engine.reachable) == (port, False)
     assert "scripts/foundry_host.py" in on_engine.remedy
     assert on_desktop.reachable

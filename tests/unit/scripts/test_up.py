@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import up
+from lib import addresses
 from lib.console import StepFailedError
 from lib.settings import Settings
 
@@ -40,14 +41,14 @@ def test_a_taken_port_is_seen():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert not up.is_free("127.0.0.1", port)
-    assert up.is_free("127.0.0.1", port)
+        assert not addresses.is_free("127.0.0.1", port)
+    assert addresses.is_free("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "8o80"])
 def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, value: str):
     with pytest.raises(StepFailedError) as failed:
-        up.port_of(settings(tmp_path, CHAINLIT_PORT=value), up.ADDRESSES[0])
+        addresses.port_of(settings(tmp_path, CHAINLIT_PORT=value), addresses.ADDRESSES[0])
     assert "CHAINLIT_PORT" in failed.value.problem
     assert value in failed.value.problem
 
@@ -62,4 +63,6 @@ def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, value: str):
     ],
 )
 def test_the_stack_is_called_where_it_is_bound(tmp_path: Path, bound: str, address: str):
-    assert up.address(settings(tmp_path, BIND_ADDRESS=bound), up.ADDRESSES[0]) == address
+    assert (
+        addresses.address(settings(tmp_path, BIND_ADDRESS=bound), addresses.ADDRESSES[0]) == address
+    )

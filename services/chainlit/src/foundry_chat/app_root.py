@@ -33,7 +33,9 @@ def lay_out(settings: Settings) -> Path:
         _remove(root / name)
     shutil.copytree(SITE / "translations", root / ".chainlit" / "translations")
     shutil.copyfile(SITE / "config.toml", root / ".chainlit" / "config.toml")
-    shutil.copyfile(SITE / "chainlit.md", root / "chainlit.md")
+    # Under the name of the page's language, too: Chainlit warns at every visit otherwise.
+    for name in ("chainlit.md", "chainlit_en-US.md"):
+        shutil.copyfile(SITE / "chainlit.md", root / name)
     _lay_out_page(root / "page")
     if settings.development:
         (root / "public").symlink_to(SITE / "public", target_is_directory=True)

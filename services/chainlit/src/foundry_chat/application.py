@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import chainlit as cl
+from chainlit.chat_context import chat_contexts
 from chainlit.session import ws_sessions_id
 
 from foundry_chat import conversation, panel, server, starters, upkeep
@@ -34,7 +35,9 @@ class Application:
         self._settings = settings
         self._gateway = GatewayClient(settings)
         self._feed = ModelFeed(self._gateway.models, settings.models_interval)
-        self._metrics = Metrics(open_chats=lambda: len(ws_sessions_id))
+        self._metrics = Metrics(
+            open_chats=lambda: len(ws_sessions_id), remembered_chats=lambda: len(chat_contexts)
+        )
         self._answerer = Answerer(self._gateway, self._feed, self._metrics)
         self._upkeep = upkeep.Upkeep(settings.abandon_after)
 
@@ -53,6 +56,7 @@ class Application:
     async def on_chat_start(self) -> None:
         """Show the settings panel, fed by the gateway's models."""
         self._metrics.chats.inc()
+        upkeep.sweep()
         self._watch()
         snapshot = self._feed.latest
         if not snapshot.models:
@@ -134,7 +138,6 @@ class Application:
         return Options(system_prompt=self._settings.system_prompt)
 
     def _watch(self) -> None:
-        self._upkeep.start()
         self._feed.watch(self._on_models, wanted=lambda: bool(ws_sessions_id))
 
     async def _on_models(self, before: Snapshot, after: Snapshot) -> None:

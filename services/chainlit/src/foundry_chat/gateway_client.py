@@ -85,17 +85,19 @@ class GatewayClient:
         Raises:
             ChatError: the request failed or the stream broke off.
         """
-        # Untyped on purpose: the client's overloads know OpenAI's models and roles by name.
-        request: dict[str, Any] = {
-            "model": model,
+        body: dict[str, Any] = {
             "messages": list(messages),
-            "stream": True,
             "stream_options": {"include_usage": True},
             **sampling.as_parameters(),
         }
         try:
             async with self._client.chat.completions.with_streaming_response.create(
-                **request
+                model=model,
+                messages=(),
+                stream=True,
+                # The rest as a body of our own: the client would check every message of the
+                # history against its types, which costs more than sending it.
+                extra_body=body,
             ) as response:
                 events = self._events(response.iter_bytes())
                 try:

@@ -29,7 +29,7 @@ _TAIL = (163.84, 327.68)
 class Metrics:
     """All metrics, in a registry of their own so that a reload can make new ones."""
 
-    def __init__(self, open_chats: Callable[[], int]) -> None:
+    def __init__(self, open_chats: Callable[[], int], remembered_chats: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -39,6 +39,11 @@ class Metrics:
             "Chats whose browser is connected or may still return.",
             registry=self.registry,
         ).set_function(open_chats)
+        Gauge(
+            "foundry_chat_remembered_chats",
+            "Chats whose messages are held in memory.",
+            registry=self.registry,
+        ).set_function(remembered_chats)
         self.active = Gauge(
             "foundry_chat_active_answers", "Answers being written now.", registry=self.registry
         )

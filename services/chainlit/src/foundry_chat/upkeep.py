@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from foundry_chat.models import Model, Snapshot
     from foundry_chat.writer import Writer
 
-_SWEEP_INTERVAL = 60.0
-
 
 async def show_downloads(writer: Writer, model: Model | None, snapshot: Snapshot) -> None:
     """Under an answer of the demo, say how far the real model is."""
@@ -40,7 +38,10 @@ async def show_downloads(writer: Writer, model: Model | None, snapshot: Snapshot
 
 
 def sweep() -> None:
-    """Forget what belongs to chats that are gone; Chainlit keeps their messages for ever."""
+    """Forget what belongs to chats that are gone; Chainlit keeps their messages for ever.
+
+    Called whenever a chat starts, which bounds the memory by the chats that are still open.
+    """
     for memory in (chat_contexts, user_sessions):
         for session_id in [key for key in memory if key not in ws_sessions_id]:
             memory.pop(session_id, None)
@@ -52,12 +53,6 @@ class Upkeep:
     def __init__(self, abandon_after: float) -> None:
         self._abandon_after = abandon_after
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweeper: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin sweeping; does nothing while it goes on."""
-        if self._sweeper is None or self._sweeper.done():
-            self._sweeper = self._spawn(self._sweep())
 
     def left(self, session: WebsocketSession) -> None:
         """End the answer of a browser that has gone: at once for a new chat, else after a while."""
@@ -73,11 +68,6 @@ class Upkeep:
         await asyncio.sleep(self._abandon_after)
         if not is_connected(session):
             task.cancel()
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_INTERVAL)
-            sweep()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -11,6 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import chainlit as cl
+from chainlit.config import config
+from chainlit.message import MessageBase
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
 
@@ -42,6 +44,29 @@ async def emit(session: WebsocketSession, event: str, data: Any) -> None:
     await sending
 
 
+class AnswerMessage(MessageBase):
+    """A message of the model, with buttons. Chainlit's own sleeps a millisecond to be made."""
+
+    def __init__(self) -> None:
+        self.content = ""
+        self.author = config.ui.name
+        self.actions: list[cl.Action] = []
+        super().__post_init__()
+
+    async def send_with_actions(self) -> None:
+        """Send the message, or send it again, and the buttons that are not there yet."""
+        await MessageBase.send(self)
+        for action in self.actions:
+            if action.forId is None:
+                await action.send(for_id=self.id)
+
+    async def remove_actions(self) -> None:
+        """Take the buttons away."""
+        actions, self.actions = self.actions, []
+        for action in actions:
+            await action.remove()
+
+
 class Writer:
     """Writes one answer into the current chat."""
 
@@ -50,8 +75,9 @@ class Writer:
         self._question_id = question_id
         self._session = current_session()
         self._socket_id = self._session.socket_id
-        self._message = cl.Message(content="")
+        self._message = AnswerMessage()
         self._shown = False
+        self._noted = False
         # An address spares Chainlit from writing a file per element; the browser reads the props.
         self._note = cl.CustomElement(
             name=_NOTE, props={}, url=f"/public/elements/{_NOTE}.jsx", display="inline"
@@ -67,8 +93,7 @@ class Writer:
         if self.text_sent:
             return
         if not self._shown:
-            await self._message.send()
-            self._shown = True
+            await self._settle()
         await self._show_note(status=text)
 
     async def write(self, text: str) -> None:
@@ -77,9 +102,11 @@ class Writer:
         await self._catch_up()
         await self._message.stream_token(text)
         self._shown = True
-        if first:
+        if not self._noted and (not first or self._note.for_id):
             # Replaces the status; and the page fetches the note's code now, not at the end, when
-            # it would push the facts below the fold.
+            # it would push the facts below the fold. Not with the very first words, though: other
+            # chats wait for theirs.
+            self._noted = True
             await self._show_note()
 
     async def finish(self, *, facts: str = "", notes: list[str] | None = None) -> None:
@@ -126,7 +153,6 @@ class Writer:
         """
         await self.show_download(None)
         await self._message.remove_actions()
-        self._message.actions = []
 
     async def _show_note(self, **props: Any) -> None:
         props = {key: value for key, value in props.items() if value}
@@ -137,7 +163,7 @@ class Writer:
 
     async def _settle(self) -> None:
         # send() and not update(): a browser that missed the beginning gets the message anyway.
-        await self._message.send()
+        await self._message.send_with_actions()
         self._shown = True
 
     async def _catch_up(self) -> None:

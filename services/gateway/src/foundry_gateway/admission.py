@@ -32,10 +32,6 @@ class Ticket:
         self.ready = ready
         self._queue = queue
 
-    async def wait(self) -> None:
-        """Wait for the turn."""
-        await self.ready
-
     @property
     def position(self) -> int:
         """How many are in front, this one included; 0 once admitted."""

@@ -21,7 +21,7 @@ from foundry_gateway.transport_errors import (
 from foundry_gateway.wire import ResponseParser, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 HIGH_WATER_BYTES = 262_144
 # Windows and macOS have no such option: there the 40 ms stay, nothing breaks.
@@ -52,9 +52,12 @@ class Response:
         self._chunks: list[bytes] = []
         self._buffered = 0
         self._paused = False
+        self._enough = False
         self._error: TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._patience = patience
+        self.sink: Callable[[bytes], bool] | None = None
+        """Takes body bytes the moment they arrive, instead of ``read_some``; False declines."""
         self._last_activity = self._loop.time()
         self._timer = self._loop.call_later(patience, self._check_silence)
 
@@ -108,9 +111,14 @@ class Response:
                 return data
             if self._error:
                 raise self._error
-            if self._parser.complete:
+            if self._parser.complete or self._enough:
                 return b""
             await self._wait()
+
+    def stop_reading(self) -> None:
+        """Let ``read_some`` report the end: the rest does not matter."""
+        self._enough = True
+        self._wake()
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         """Return the whole body.
@@ -167,7 +175,7 @@ class Response:
         self._last_activity = self._loop.time()
         parser = self._parser
         body = parser.feed(data)
-        if body:
+        if body and (self._chunks or self.sink is None or not self.sink(body)):
             self._chunks.append(body)
             self._buffered += len(body)
             if self._buffered > HIGH_WATER_BYTES and not self._paused:
@@ -177,7 +185,7 @@ class Response:
             self._timer.cancel()
             self._wake()
             return True
-        if body or parser.head_complete:
+        if self._chunks or self.sink is None:
             self._wake()
         return False
 

@@ -22,6 +22,7 @@ from foundry_gateway.errors import (
 from foundry_gateway.exchange import Answer, Fault
 from foundry_gateway.loading import not_cached, not_found
 from foundry_gateway.models import default_alias
+from foundry_gateway.passage import Passage
 from foundry_gateway.record import Record
 from foundry_gateway.sse import DONE, read_usage
 from foundry_gateway.transport_errors import AnswerTimeoutError, TransportError
@@ -120,7 +121,8 @@ class Relay:
                 answer.response.close()
 
     async def _wait_in_queue(self, ticket: Ticket) -> None:
-        await self._down.wait(ticket.wait(), lambda: f"queued {ticket.position}")
+        with self._down.reassuring(lambda: f"queued {ticket.position}", self.interrupt):
+            await ticket.ready
 
     async def _obtain(self) -> Answer:
         """Get an answer that has begun, mending on the way what can be mended.
@@ -177,9 +179,8 @@ class Relay:
         if target.loaded and target.variant:
             variant = target.variant
         else:
-            variant = await self._down.wait(
-                self._services.loader.ensure(upstream, target), lambda: f"loading {target.alias}"
-            )
+            with self._down.reassuring(lambda: f"loading {target.alias}", self.interrupt):
+                variant = await self._services.loader.ensure(upstream, target)
         # The alias as it is known here, not as the caller spelt it: labels have to be few.
         self._record.model = upstream.inventory.alias_of(variant)
         return target, variant
@@ -192,44 +193,31 @@ class Relay:
 
         body = await self._prompt.encode(variant)
         timeout = self._services.settings.first_token_timeout
-        asking = exchange.ask(upstream, self._operation, self._prompt, body, timeout)
-        return await self._down.wait(asking, describe)
+        with self._down.reassuring(describe, self.interrupt):
+            return await exchange.ask(upstream, self._operation, self._prompt, body, timeout)
 
     async def _forward(self, answer: Answer) -> web.StreamResponse:
         if answer.scanner is not None:
             return await self._forward_stream(answer, answer.scanner)
-        self._record.received(1)
         self._record.usage = read_usage(answer.first)
         return web.Response(body=answer.first, content_type="application/json")
 
     async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
-        response, record, write = answer.response, self._record, self._down.write
-        response.allow_silence(self._services.settings.idle_timeout)
-        data = answer.first
-        seen = 0
+        answer.response.allow_silence(self._services.settings.idle_timeout)
+        passage = Passage(answer.response, scanner, self._down, self._record)
         try:
-            while True:
-                if data:
-                    record.received(scanner.chunks - seen)
-                    seen = scanner.chunks
-                    await write(data)
-                if scanner.error is not None:
-                    break
-                received = await response.read_some()
-                if not received:
-                    break
-                data = scanner.feed(received)
+            await passage.run(answer.first)
         except TransportError as error:
             if not scanner.finished:
                 raise _broke_off(str(error)) from None
         finally:
-            record.usage = scanner.usage
+            self._record.usage = scanner.usage
         if scanner.error is not None:
             raise _broke_off(error_message(scanner.error))
         if not scanner.finished:
             raise _broke_off("the answer ended before it was complete")
         if not scanner.done and self._operation.ends_with_done:
-            await write(DONE)
+            await self._down.write(DONE)
         return await self._down.finish()
 
 

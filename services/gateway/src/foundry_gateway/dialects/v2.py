@@ -38,8 +38,12 @@ class V2(Dialect):
         return Catalog(variants=tuple(str(entry["id"]) for entry in entries))
 
     def load_names(self, alias: str, variant: str | None) -> tuple[str, ...]:
-        """Return the alias, then what the alias of the variant may be: a variant id is a 404."""
-        return tuple(dict.fromkeys((alias, *alias_guesses(variant or alias))))
+        """Return the alias, then what the alias of the variant may be.
+
+        Never an id: that is a 404, and a slow one when the catalog is unreachable.
+        """
+        names = dict.fromkeys((alias, *alias_guesses(variant or alias)))
+        return tuple(name for name in names if ":" not in name)
 
     def load_path(self, name: str) -> str:
         """Return the path whose GET loads a model."""

@@ -1,0 +1,63 @@
+"""The published addresses of the stack, as this machine calls them."""
+
+import socket
+import sys
+from dataclasses import dataclass
+
+from lib.console import StepFailedError
+from lib.settings import Settings
+
+
+@dataclass(frozen=True)
+class Address:
+    """A published address of the stack."""
+
+    service: str
+    port_setting: str
+    default_port: int
+    title: str
+    path: str = ""
+
+
+GATEWAY = Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1")
+ADDRESSES = (
+    Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
+    Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
+    GATEWAY,
+    Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
+)
+
+
+def address(settings: Settings, entry: Address, local_name: str = "127.0.0.1") -> str:
+    """An address of the stack as this machine calls it."""
+    bound = settings.get("BIND_ADDRESS", "127.0.0.1")
+    host = local_name if bound in {"127.0.0.1", "0.0.0.0"} else bound  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port_of(settings, entry)}"
+
+
+def port_of(settings: Settings, entry: Address) -> int:
+    """The port of an address.
+
+    Raises:
+        StepFailedError: the setting is not a port.
+    """
+    value = settings.get(entry.port_setting, str(entry.default_port))
+    if not value.isdigit() or not 0 < int(value) < 2**16:
+        raise StepFailedError(
+            f"{entry.port_setting} must be a port between 1 and 65535, found {value!r}.",
+            f"Change {entry.port_setting} in .env, or remove it there.",
+        )
+    return int(value)
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        if sys.platform != "win32":  # there it would allow two servers on one port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
