@@ -1,5 +1,6 @@
 # nginx on Debian, for machines that cannot pull nginx:1.29-alpine.
-FROM foundry-chat/debian:trixie-slim
+ARG DEBIAN_IMAGE=foundry-chat/debian:trixie-slim
+FROM ${DEBIAN_IMAGE}
 RUN apt-get update -q \
  && apt-get install -y -q --no-install-recommends curl nginx-light \
  && rm -rf /var/lib/apt/lists/*

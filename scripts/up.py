@@ -26,7 +26,7 @@ import sys
 from collections.abc import Sequence
 
 from lib import console, docker, offline
-from lib.addresses import ADDRESSES, address, is_free, port_of
+from lib.addresses import ADDRESSES, GATEWAY, address, is_free, port_of
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
 from lib.environment import ROOT
@@ -87,7 +87,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     start(stack, options.timeout)
 
     step(f"Asking the model: {QUESTION}")
-    gateway = Gateway(address(settings, ADDRESSES[1]), api_key(stack))
+    gateway = Gateway(address(settings, GATEWAY), api_key(stack))
     problem = ask(
         gateway, options.timeout if runtime.expected else PATIENCE_WITHOUT_RUNTIME_SECONDS
     )

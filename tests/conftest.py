@@ -6,4 +6,5 @@ pytest_plugins: list[str] = [
     "support.chat_stack",
     "support.browser",
     "support.stack",
+    "support.open_webui",
 ]

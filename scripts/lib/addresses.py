@@ -19,9 +19,11 @@ class Address:
     path: str = ""
 
 
+GATEWAY = Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1")
 ADDRESSES = (
     Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
-    Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible", "/v1"),
+    Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
+    GATEWAY,
     Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
 )
 

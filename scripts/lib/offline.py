@@ -13,14 +13,18 @@ from lib.docker import answer
 from lib.environment import ROOT
 from lib.settings import Settings
 
-PULLED = ("python:3.13-slim-trixie", "nginx:1.29-alpine")
+PULLED = (
+    "python:3.13-slim-trixie",
+    "nginx:1.29-alpine",
+    "ghcr.io/open-webui/open-webui:v0.12.4",
+)
 """What compose.yaml builds on."""
-DEBIAN = "foundry-chat/debian:trixie-slim"
 BUILT = {
-    "foundry-chat/python:3.13": ROOT / "offline" / "python.Dockerfile",
-    "foundry-chat/nginx:1.26": ROOT / "offline" / "nginx.Dockerfile",
+    "foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
+    "foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
+    "foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
 }
-"""What compose.offline.yaml builds on instead."""
+"""What compose.offline.yaml builds on instead: from which file, on which Debian."""
 
 SOURCE_LABEL = "foundry-chat.source"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -66,21 +70,23 @@ def make_base_images() -> None:
     Raises:
         StepFailedError: this machine cannot make them, or a step failed.
     """
-    if not has_image(DEBIAN):
-        make_debian()
-    for image, dockerfile in BUILT.items():
-        content = (
-            dockerfile.read_bytes() + answer("image", "inspect", "-f", "{{.Id}}", DEBIAN).encode()
-        )
+    for image, (name, release) in BUILT.items():
+        debian_image = f"foundry-chat/debian:{release}-slim"
+        if not has_image(debian_image):
+            make_debian(release, debian_image)
+        dockerfile = ROOT / "offline" / name
+        base = answer("image", "inspect", "-f", "{{.Id}}", debian_image)
+        content = dockerfile.read_bytes() + base.encode()
         digest = hashlib.sha256(content).hexdigest()
         label = f'{{{{index .Config.Labels "{SOURCE_LABEL}"}}}}'
         if answer("image", "inspect", "--format", label, image) == digest:
             continue
         note(f"building {image}")
         labelled = ("--label", f"{SOURCE_LABEL}={digest}", *proxy_arguments())
+        on = ("--build-arg", f"DEBIAN_IMAGE={debian_image}")
         tagged = ("--quiet", "--tag", image, "--file", str(dockerfile))
         run(
-            ["docker", "build", *tagged, *labelled, str(dockerfile.parent)],
+            ["docker", "build", *tagged, *labelled, *on, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
             quiet=True,
         )
@@ -92,8 +98,8 @@ def proxy_arguments() -> list[str]:
     return [word for name in names for word in ("--build-arg", name)]
 
 
-def make_debian() -> None:
-    """Make Debian 13 from packages and give it to Docker as an image.
+def make_debian(release: str, image: str) -> None:
+    """Make a Debian release from packages and give it to Docker as an image.
 
     Raises:
         StepFailedError: not root on Debian or Ubuntu, or a step failed.
@@ -106,11 +112,11 @@ def make_debian() -> None:
             "root on Debian or Ubuntu.",
         )
     debian.require_debootstrap()
-    note("making a Debian 13 base image with debootstrap; this takes about a minute")
+    note(f"making a Debian base image ({release}) with debootstrap; this takes about a minute")
     with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)  # this becomes the image's /, for every user of it
         keyring = f"--keyring={debian.KEYRING}"
-        make = ["debootstrap", "--variant=minbase", keyring, "trixie", folder]
+        make = ["debootstrap", "--variant=minbase", keyring, release, folder]
         address = debian.mirror()  # without one, debootstrap knows its own
         make += [address] if address else []
         run(
@@ -118,7 +124,7 @@ def make_debian() -> None:
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
             quiet=True,
         )
-        import_folder(Path(folder), DEBIAN)
+        import_folder(Path(folder), image)
 
 
 def import_folder(folder: Path, image: str) -> None:

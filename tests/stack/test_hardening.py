@@ -9,7 +9,7 @@ from support.stack import ROOT, RunningStack
 
 SERVICES = sorted(yaml.safe_load((ROOT / "compose.yaml").read_text())["services"])
 ONE_SHOTS = {"secrets"}
-PUBLISHED = {"edge": {8080, 8000}}
+PUBLISHED = {"edge": {8080, 3000, 8000}}
 MAY_LEAVE = {"gateway", "foundry-local"}
 
 

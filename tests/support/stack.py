@@ -33,6 +33,8 @@ SETTINGS_OF_THE_STACK = (
     "EMBEDD",
     "GATEWAY_",
     "CHAINLIT_",
+    "OPEN_WEBUI_",
+    "WEBUI_",
     "COMPOSE_",
     "BIND_",
 )
@@ -91,6 +93,11 @@ class RunningStack:
     def chat(self) -> str:
         """Where the chat app is published."""
         return f"http://127.0.0.1:{self.environment['CHAINLIT_PORT']}"
+
+    @property
+    def open_webui(self) -> str:
+        """Where Open WebUI is published."""
+        return f"http://127.0.0.1:{self.environment['OPEN_WEBUI_PORT']}"
 
     @property
     def gateway(self) -> str:
@@ -172,6 +179,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_ENV_FILES": str(env_file),
         "CHAINLIT_PORT": str(free_port()),
+        "OPEN_WEBUI_PORT": str(free_port()),
         "GATEWAY_PORT": str(free_port()),
         # A Foundry Local that happens to run on this machine is not part of the test.
         "FOUNDRY_URL": NOTHING_LISTENS,

@@ -26,6 +26,7 @@ def make_secrets() -> ModuleType:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "gateway").mkdir()
     (tmp_path / "chainlit").mkdir()
+    (tmp_path / "open-webui").mkdir()
     return tmp_path
 
 
@@ -37,7 +38,7 @@ def contents(folder: Path) -> dict[str, str]:
 def test_each_is_made_once_and_kept(make_secrets: ModuleType, folder: Path):
     assert make_secrets.main([str(folder)], {}) == 0
     made = contents(folder)
-    assert set(made) == {"gateway/api-key", "chainlit/auth-secret"}
+    assert set(made) == {"gateway/api-key", "chainlit/auth-secret", "open-webui/secret-key"}
     assert all(len(value) >= 40 for value in made.values())
     assert make_secrets.main([str(folder)], {}) == 0
     assert contents(folder) == made

@@ -125,5 +125,7 @@ def _entry(upstream: Upstream | None, alias: str, default: str) -> dict[str, Any
         "object": "model",
         "created": int(upstream.since) if upstream else 0,
         "owned_by": "foundry-local",
+        # Open WebUI and others show it instead of the id.
+        "name": info.display_name,
         "foundry": asdict(info),
     }

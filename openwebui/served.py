@@ -1,0 +1,171 @@
+"""Open WebUI's application, with two of its replies completed by what the gateway knows.
+
+Open WebUI reads its banners from a setting, once, and shows every model it is told of. Which
+model answers, and whether Foundry Local is in reach, changes while it runs. So the replies to
+these two requests, and nothing else, pass through here:
+
+- `GET /api/v1/configs/banners`: says in front when the demo model answers, or none can.
+- `GET /api/models`: leaves out what cannot answer a chat. When nothing can, the list stays whole:
+  a chat then shows the gateway's message, which says what to do, instead of a page without models.
+"""
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import aiohttp
+from open_webui.main import app as open_webui  # type: ignore[import-not-found,unused-ignore]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Completion = Callable[[Any], Awaitable[Any]]
+
+GATEWAY = os.environ.get("GATEWAY_URL", "http://gateway:8000").rstrip("/")
+EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL")
+TIMEOUT = aiohttp.ClientTimeout(total=2)
+"""The page waits for its banners, so a slow gateway counts as one that does not answer."""
+HTTP_OK = 200
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """The ASGI application."""
+    complete = None
+    if scope["type"] == "http" and scope["method"] == "GET":
+        complete = COMPLETIONS.get(scope["path"])
+    if complete is None:
+        await open_webui(scope, receive, send)
+    else:
+        await _completed(complete, scope, receive, send)
+
+
+async def _completed(complete: Completion, scope: Message, receive: Receive, send: Send) -> None:
+    """Pass on Open WebUI's reply, its JSON completed when it is one; an error stays as it is."""
+    start: Message = {}
+    body = b""
+
+    async def collect(message: Message) -> None:
+        nonlocal start, body
+        if message["type"] == "http.response.start":
+            start = message
+        else:
+            body += message.get("body", b"")
+
+    # A compressed reply could not be completed.
+    plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+    await open_webui({**scope, "headers": plain}, receive, collect)
+    if start["status"] == HTTP_OK:
+        body = json.dumps(await complete(json.loads(body))).encode()
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
+# ---- Models ---------------------------------------------------------------------------------
+
+
+async def _models(reply: Any) -> Any:
+    return {**reply, "data": can_chat(reply["data"], EMBEDDING_MODEL)}
+
+
+def can_chat(models: list[dict[str, Any]], embedding_model: str | None) -> list[dict[str, Any]]:
+    """The models to offer, in order: those that can answer, or all when none can.
+
+    Models that a person made in the workspace know no state, and stay.
+    """
+    chat = [model for model in models if model["id"] != embedding_model]
+    missing = [model for model in chat if model.get("foundry", {}).get("state") == "missing"]
+    from_gateway = [model for model in chat if "foundry" in model]
+    if len(missing) == len(from_gateway):
+        return chat
+    return [model for model in chat if model not in missing]
+
+
+# ---- Banners --------------------------------------------------------------------------------
+
+
+async def _banners(reply: Any) -> Any:
+    return [*notices(await _status()), *reply]
+
+
+async def _status() -> Mapping[str, Any] | None:
+    """The gateway's own account of itself, or None when it does not answer."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            session.get(f"{GATEWAY}/status") as reply,
+        ):
+            return dict(await reply.json())
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+
+
+def notices(status: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The banners for a gateway in this state: none when a real model can answer."""
+    if status is None:
+        return [
+            _banner(
+                "gateway",
+                "error",
+                "The gateway does not answer, so no model does. "
+                "Look at `docker compose ps` and `docker compose logs gateway`.",
+            )
+        ]
+    if not status.get("ready"):
+        return [_banner("not-ready", "warning", _trouble(status))]
+    if _demo_answers(status):
+        text = (
+            "The built-in demo model is answering: it shows that everything works, and knows "
+            "little. Start Foundry Local on this machine for real answers."
+        )
+        return [_banner("demo", "info", " ".join([text, *_downloads(status)]))]
+    return []
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    """What the gateway says is wrong: with Foundry Local itself, or else with its last request."""
+    errors = [upstream.get("error") for upstream in status.get("upstreams", [])]
+    if status.get("status") != "down":
+        errors = []
+    for error in (*errors, status.get("last_error")):
+        if error:
+            message, remedy = str(error["message"]), str(error.get("remedy") or "")
+            return message if remedy in message else f"{message} {remedy}"
+    return "No model can answer yet: " + (" ".join(_downloads(status)) or "none is loaded.")
+
+
+def _demo_answers(status: Mapping[str, Any]) -> bool:
+    """Whether the model a new chat starts with is the demo."""
+    return any(
+        model["foundry"]["demo"] and model["foundry"]["default"]
+        for model in status.get("models", [])
+    )
+
+
+def _downloads(status: Mapping[str, Any]) -> list[str]:
+    """One sentence per model that is on its way."""
+    return [
+        f"{download['alias']} is downloading: {download.get('percent') or 0:.0f} %."
+        for download in status.get("downloads", [])
+        if download.get("state") == "downloading"
+    ]
+
+
+def _banner(name: str, kind: str, text: str) -> dict[str, Any]:
+    """A banner in Open WebUI's form."""
+    return {
+        "id": f"foundry-{name}",
+        "type": kind,
+        "title": "",
+        "content": text,
+        "dismissible": kind == "info",
+        "timestamp": 0,
+    }
+
+
+COMPLETIONS: Mapping[str, Completion] = {
+    "/api/models": _models,
+    "/api/v1/configs/banners": _banners,
+}
