@@ -111,13 +111,15 @@ def lint(python: Path) -> None:
     Raises:
         StepFailedError: with the tool's own report above it.
     """
-    folders = ["services", "scripts", "tests"]
+    folders = ["services", "openwebui", "scripts", "tests"]
     fix = "Mend what is listed above; `.venv/bin/ruff check --fix && .venv/bin/ruff format` helps."
     console.run([python, "-m", "ruff", "check", *folders], remedy=fix, cwd=ROOT)
     console.run([python, "-m", "ruff", "format", "--check", *folders], remedy=fix, cwd=ROOT)
     packages = [
         *sorted(ROOT.glob("services/*/src/*/")),
+        ROOT / "openwebui",
         ROOT / "scripts",
+        ROOT / "tests" / "benchmark",
         ROOT / "tests" / "support",
     ]
     sources = [str(path.relative_to(ROOT)) for path in packages if any(path.glob("*.py"))]
