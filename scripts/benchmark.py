@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     except console.StepFailedError as error:
         return console.failure(error)
     env = dict(os.environ, PYTHONPATH=str(root / "tests"))
-    command = [str(python), "-m", "benchmark", *arguments]
+    command = [str(python), "-m", "benchmarks", *arguments]
     try:
         return subprocess.run(command, cwd=root, env=env, check=False).returncode
     except KeyboardInterrupt:

@@ -119,7 +119,7 @@ def lint(python: Path) -> None:
         *sorted(ROOT.glob("services/*/src/*/")),
         ROOT / "openwebui",
         ROOT / "scripts",
-        ROOT / "tests" / "benchmark",
+        ROOT / "tests" / "benchmarks",
         ROOT / "tests" / "support",
     ]
     sources = [str(path.relative_to(ROOT)) for path in packages if any(path.glob("*.py"))]

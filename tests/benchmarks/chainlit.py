@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmark.report import Figure
+from benchmarks.report import Figure
 from support.chainlit_app import start_blocking_reference, start_chat_app
 from support.chat_client import Answer, ChatClient
 from support.foundry import DEMO_ALIAS, DEMO_VARIANT, start_foundry_v2

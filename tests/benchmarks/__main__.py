@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmark import chainlit, gateway
-from benchmark.report import table
+from benchmarks import chainlit, gateway
+from benchmarks.report import table
 
 MEASUREMENTS = {"gateway": gateway.measure, "chainlit": chainlit.measure}
 

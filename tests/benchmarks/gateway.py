@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmark import load
-from benchmark.report import Figure
+from benchmarks import load
+from benchmarks.report import Figure
 from support.foundry import DEMO_ALIAS, DEMO_VARIANT, start_foundry_v2
 from support.gateway import run_gateway
 
