@@ -127,9 +127,10 @@ async def run(url: str, request: bytes, streams: int, answers: int) -> Load:
         OSError: the server could not be reached or closed a connection.
     """
     address = urlsplit(url)
+    host, port = address.hostname or "", address.port or 80
     loop = asyncio.get_running_loop()
     connections = [
-        (await loop.create_connection(_Stream, address.hostname, address.port))[1]
+        (await loop.create_connection(_Stream, host, port))[1]
         for _ in range(streams)
     ]
     left = iter(range(answers))
