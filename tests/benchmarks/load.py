@@ -129,10 +129,7 @@ async def run(url: str, request: bytes, streams: int, answers: int) -> Load:
     address = urlsplit(url)
     host, port = address.hostname or "", address.port or 80
     loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(_Stream, host, port))[1]
-        for _ in range(streams)
-    ]
+    connections = [(await loop.create_connection(_Stream, host, port))[1] for _ in range(streams)]
     left = iter(range(answers))
 
     async def keep_asking(connection: _Stream) -> list[Answer]:
