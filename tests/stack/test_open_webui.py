@@ -102,7 +102,7 @@ def test_two_restarts_and_a_new_container_keep_door_sessions_and_settings(stack,
     for again in (
         ("restart", SERVICE),
         ("restart", SERVICE),
-        ("up", "--detach", "--no-build", "--no-deps", "--force-recreate", SERVICE),
+        ("up", "--detach", "--no-build", "--force-recreate", SERVICE),
     ):
         stack.compose(*again)
         eventually(lambda: get(f"{stack.open_webui}/ready").status == 200, 240)
