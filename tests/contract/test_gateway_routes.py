@@ -221,15 +221,19 @@ def test_metrics_count_tokens_by_model_and_client(gateway_v2: Gateway) -> None:
     labels = {"gen_ai_request_model": "foundry-demo", "client": "chainlit"}
     name = "gen_ai_client_token_usage_sum"
     before = gateway_v2.metric(name, gen_ai_token_type="output", **labels)
+    # Long enough that the stream cannot arrive in one piece: time per chunk needs two.
+    count = [{"role": "user", "content": "Count to 200."}]
+    long = {"messages": count, "max_tokens": 200, "temperature": 0}
     for stream in (True, False):
+        body = {**long, "model": "foundry-demo-generic-cpu:1", "stream": stream}
         request = urllib.request.Request(
             f"{gateway_v2.base_url}/chat/completions",
-            json.dumps({**CHAT, "model": "foundry-demo-generic-cpu:1", "stream": stream}).encode(),
+            json.dumps(body).encode(),
             {**gateway_v2.headers, "X-Client": "chainlit", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request) as answer:
             assert b'"usage"' not in answer.read() or not stream
-    assert gateway_v2.metric(name, gen_ai_token_type="output", **labels) == before + 8
+    assert gateway_v2.metric(name, gen_ai_token_type="output", **labels) == before + 400
     assert gateway_v2.metric(name, gen_ai_token_type="input", **labels) > 0
     for metric in ("time_to_first_chunk", "time_per_output_chunk"):
         assert gateway_v2.metric(f"gen_ai_client_operation_{metric}_seconds_count", **labels) > 0

@@ -108,7 +108,6 @@ def train(args: argparse.Namespace, worker: int) -> None:
             if worker == 0 and (step + 1) % 250 == 0:
                 _save(network, args.out)
     if worker == 0:
-        network.silence(next(batches.short(args.seed, tokenizer, args.tokens, shape.context)))
         _save(network, args.out)
         export.write_hugging_face(network, tokenizer, args.out / "hf")
         export.write_onnx(args.out / "hf", args.out / "built", args.precision)
@@ -152,13 +151,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for everything written")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=3200, help="all steps, copying included")
+    parser.add_argument("--steps", type=int, default=6000, help="all steps, copying included")
     parser.add_argument("--copy-steps", type=int, default=250)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch and worker")
     parser.add_argument("--vocabulary", type=int, default=2048)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "int8", "int4"))
+    parser.add_argument("--precision", default="int8", choices=("fp32", "int8", "int4"))
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json instead of a new one")
     parser.add_argument("--resume", type=Path, help="weights.pt to go on from")
     args = parser.parse_args()
