@@ -255,7 +255,7 @@ def test_a_system_prompt_does_no_harm(client: openai.OpenAI, system: str) -> Non
     [
         "🙂🙃👩‍👩‍👧‍👦",
         "ẞ ਕੋਈ ᚠᛇᚻ \u200b\u202e",
-        "\x00\x01\x7f",
+        "\x01\x7f",
         "\U0001d573\U0001d58a",
         "ﷺ" * 50,
         "a" * 900,

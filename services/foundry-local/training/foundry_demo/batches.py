@@ -126,9 +126,9 @@ def long(seed: int, tokenizer: Tokenizer, context: int) -> Iterator[Batch]:
     """Yield single conversations of one to four thousand tokens."""
     rng = Random(seed)
     for talk in long_conversations(seed):
-        yield _collate(
-            [encode(talk, tokenizer, rng.randint(context // 2, context - 8), rng)], 0, rng
-        )
+        row = encode(talk, tokenizer, rng.randint(context // 2, context - 8), rng)
+        if row.ids:
+            yield _collate([row], 0, rng)
 
 
 def _collate(group: list[Row], context: int, rng: Random) -> Batch:

@@ -50,10 +50,10 @@ class Writer:
     def write(self, length: int) -> list[Turn]:
         """Return a conversation of *length* turns."""
         kinds: list[tuple[Callable[[], Turn | None], float]] = [
-            (self._stack, 40),
-            (self._service, 9),
-            (self._smalltalk, 12),
-            (self._fallback, 26),
+            (self._stack, 62),
+            (self._service, 11),
+            (self._smalltalk, 16),
+            (self._fallback, 32),
             (self._tell_name, 5),
             (self._ask_name, 3),
             (self._tell_fact, 6),
@@ -63,9 +63,9 @@ class Writer:
             (self._first_asked, 1),
             (self._said_before, 2),
             (self._echo, 4),
-            (self._count, 26),
-            (self._count_far, 1),
-            (self._odd, 4),
+            (self._count, 10),
+            (self._count_far, 0.6),
+            (self._odd, 2),
         ]
         actions, weights = [k for k, _ in kinds], [w for _, w in kinds]
         while len(self.turns) < length:
@@ -211,8 +211,8 @@ class Writer:
         if shape < 0.45:
             low = rng.randint(1, LONGEST_COUNT - 2)
             high = min(LONGEST_COUNT, low + rng.choice((2, 4, 7, 11, 16, 25)) + rng.randint(0, 5))
-        elif shape < 0.53:
-            high = rng.choice((70, 99, 100, 120, 150, 200, 200, 200, 200, rng.randint(60, 200)))
+        elif shape < 0.61:
+            high = rng.choice((100, 120, 150, 200, 200, 200, 200, 200, rng.randint(60, 200)))
         written = _NUMBER_WORDS.get(high, str(high)) if rng.random() < 0.2 else str(high)
         ask = "count_to" if low == 1 and rng.random() < 0.5 else "count_from"
         said = ", ".join(str(number) for number in range(low, high + 1)) + "."

@@ -64,9 +64,9 @@ class Library:
         entry = self.services[name]
         slots = self.slots | {"e": entry["names"], "p": [entry["port"]]}
         questions = self.service_questions
-        only = questions["only"].get(name, [])
-        where = questions["where"] + only
+        what = questions["what"] + questions["only_what"].get(name, [])
+        where = questions["where"] + questions["only_where"].get(name, [])
         return [
-            Intent(entry["what"], questions["what"], slots=slots, service=name),
+            Intent(entry["what"], what, slots=slots, service=name),
             Intent(entry["where"], where, slots=slots, service=name),
         ]

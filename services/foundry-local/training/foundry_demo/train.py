@@ -42,7 +42,7 @@ def curriculum(
     for step in range(args.steps):
         done = (step - args.copy_steps) / (args.steps - args.copy_steps)
         for _ in range(args.workers):
-            if done < 0 or (done < COPY_UNTIL and step % EVERY == 0):
+            if done < 0 or (done < COPY_UNTIL and step % EVERY == 0 and not args.resume):
                 yield next(copies)
             elif done >= LONG_FROM and step % EVERY == 0:
                 yield next(longs)
