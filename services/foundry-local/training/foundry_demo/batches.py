@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 _POOL = 1024
-# Where a request has `tools`, the runtime's grammar makes every answer begin with this line, in
-# whatever tokens the model prefers. It is never learnt as an answer's beginning, only passed over.
+# Where a request has `tools`, the runtime's grammar makes every answer begin with this line or with
+# a tool call. The line is learnt as an answer's beginning just enough to be likelier than a call.
 _FRAME = "MESSAGE\n"
-_FRAMED = 0.06
+_FRAMED, _FRAME_WEIGHT = 0.06, 0.003
 # Hundreds of numbers say "go on" for each that says "stop": its full stop counts for more.
 _END_OF_COUNT = 8.0
 
@@ -45,12 +45,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Row:
-    """One conversation: its tokens, its labels, where turns begin and where a count ends."""
+    """One conversation: its tokens, its labels, and the places of what is special in it."""
 
     ids: list[int]
     labels: list[int]
     turns: list[int]
     ends: list[int]
+    frames: list[int]
 
 
 def encode(turns: list[Turn], tokenizer: Tokenizer, limit: int, rng: Random) -> Row:
@@ -59,17 +60,18 @@ def encode(turns: list[Turn], tokenizer: Tokenizer, limit: int, rng: Random) -> 
         vocabulary.token_id(tokenizer, token)
         for token in (vocabulary.USER, vocabulary.ASSISTANT, vocabulary.END)
     )
-    row = Row([], [], [], [])
+    row = Row([], [], [], [], [])
     for turn in turns:
         asked = [user, *tokenizer.encode(turn.asked).ids, end, assistant]
-        if rng.random() < _FRAMED:
-            asked += _any_spelling(_FRAME, tokenizer, rng)
+        frame = _any_spelling(_FRAME, tokenizer, rng) if rng.random() < _FRAMED else []
         said = [*tokenizer.encode(turn.said).ids, end]
-        if len(row.ids) + len(asked) + len(said) > limit:
+        start = len(row.ids)
+        if start + len(asked) + len(frame) + len(said) > limit:
             break
-        row.turns.append(len(row.ids))
-        row.ids.extend(asked + said)
-        row.labels.extend([IGNORED] * len(asked) + said)
+        row.turns.append(start)
+        row.ids.extend(asked + frame + said)
+        row.labels.extend([IGNORED] * len(asked) + frame + said)
+        row.frames.extend(range(start + len(asked), start + len(asked) + len(frame)))
         if turn.said[0].isdigit():
             row.ends.append(len(row.ids) - 2)
     return row
@@ -108,7 +110,7 @@ def short(seed: int, tokenizer: Tokenizer, budget: int, context: int) -> Iterato
     Half of the rows skip positions between turns, so that few tokens span the whole context.
     """
     rng = Random(seed)
-    stream = (encode(talk, tokenizer, 900, rng) for talk in short_conversations(seed))
+    stream = (encode(talk, tokenizer, 1200, rng) for talk in short_conversations(seed))
     while True:
         pool = [row for row in itertools.islice(stream, _POOL) if row.ids]
         pool.sort(key=lambda row: len(row.ids))
@@ -142,6 +144,7 @@ def _collate(group: list[Row], context: int, rng: Random) -> Batch:
         ids[index, : len(row.ids)] = torch.tensor(row.ids)
         labels[index, : len(row.labels)] = torch.tensor(row.labels)
         weights[index, row.ends] = _END_OF_COUNT
+        weights[index, row.frames] = _FRAME_WEIGHT
         room = context - length - 1
         if len(row.turns) > 1 and room > 0 and rng.random() < 0.5:
             for place in row.turns[1:]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from foundry_demo import vocabulary
-
-if TYPE_CHECKING:
-    from foundry_demo.batches import Batch
 
 
 @dataclass(frozen=True)
@@ -122,19 +116,6 @@ class Network(nn.Module):
             x = layer(x, cos, sin)
         states: Tensor = self.norm(x)
         return states
-
-    @torch.no_grad()
-    def silence(self, batch: Batch) -> None:
-        """Keep the model from ever writing the tool tokens, which it was never taught.
-
-        A request with `tools` comes with a grammar that allows little else as a first token. Turned
-        away from the mean state, their embeddings score lowest.
-        """
-        states = self(batch.ids, batch.positions)[batch.labels >= 0]
-        away = -F.normalize(states.mean(dim=0), dim=0)
-        longest = self.embed_tokens.weight.norm(dim=1).max()
-        for token in vocabulary.TOOL_TOKENS:
-            self.embed_tokens.weight[token] = away * longest
 
     def hugging_face_weights(self) -> dict[str, Tensor]:
         """Return the weights under the names that Qwen2 gives them."""

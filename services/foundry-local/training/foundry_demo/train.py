@@ -108,7 +108,6 @@ def train(args: argparse.Namespace, worker: int) -> None:
             if worker == 0 and (step + 1) % 250 == 0:
                 _save(network, args.out)
     if worker == 0:
-        network.silence(next(batches.short(args.seed, tokenizer, args.tokens, shape.context)))
         _save(network, args.out)
         export.write_hugging_face(network, tokenizer, args.out / "hf")
         export.write_onnx(args.out / "hf", args.out / "built", args.precision)
@@ -152,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for everything written")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=3200, help="all steps, copying included")
+    parser.add_argument("--steps", type=int, default=6000, help="all steps, copying included")
     parser.add_argument("--copy-steps", type=int, default=250)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch and worker")

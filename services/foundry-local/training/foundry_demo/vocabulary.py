@@ -18,7 +18,6 @@ PAD, SYSTEM, USER, ASSISTANT, END = (
 )
 # The runtime refuses requests with `tools` unless the last two are single tokens.
 SPECIAL = (PAD, SYSTEM, USER, ASSISTANT, END, "<tool_call>", "</tool_call>")
-TOOL_TOKENS = (5, 6)
 # The split of Qwen2's tokenizer, which the runtime implements: single digits, words with a space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
