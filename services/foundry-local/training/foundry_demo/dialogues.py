@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SEED = 20261122
 LONGEST_COUNT = 200
-_LONG_ANSWERS = ("story", "essay")
+_WEIGHTS = {"story": 0.3, "essay": 0.3, "hello": 2, "thanks": 2, "goodbye": 2}
 _ASKED_OFTEN = (
     "what_stack", "what_foundry", "foundry_systems", "start", "stop", "private", "offline",
     "real_model", "change_model", "own_foundry", "api", "who_are_you", "can_do", "not_found",
@@ -63,7 +63,7 @@ class Writer:
             (self._first_asked, 1),
             (self._said_before, 2),
             (self._echo, 4),
-            (self._count, 10),
+            (self._count, 20),
             (self._count_far, 0.6),
             (self._odd, 2),
         ]
@@ -105,7 +105,7 @@ class Writer:
 
     def _smalltalk(self) -> Turn:
         names = list(self.library.smalltalk)
-        weights = [0.3 if name in _LONG_ANSWERS else 1 for name in names]
+        weights = [_WEIGHTS.get(name, 1) for name in names]
         return self._from(self.library.smalltalk[self.rng.choices(names, weights)[0]])
 
     def _fallback(self) -> Turn:
@@ -212,7 +212,7 @@ class Writer:
             low = rng.randint(1, LONGEST_COUNT - 2)
             high = min(LONGEST_COUNT, low + rng.choice((2, 4, 7, 11, 16, 25)) + rng.randint(0, 5))
         elif shape < 0.61:
-            high = rng.choice((100, 120, 150, 200, 200, 200, 200, 200, rng.randint(60, 200)))
+            high = rng.choice((100, 100, 100, 150, 200, 200, 200, 200, rng.randint(60, 200)))
         written = _NUMBER_WORDS.get(high, str(high)) if rng.random() < 0.2 else str(high)
         ask = "count_to" if low == 1 and rng.random() < 0.5 else "count_from"
         said = ", ".join(str(number) for number in range(low, high + 1)) + "."

@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2048, help="tokens per batch and worker")
     parser.add_argument("--vocabulary", type=int, default=2048)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "int8", "int4"))
+    parser.add_argument("--precision", default="int8", choices=("fp32", "int8", "int4"))
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json instead of a new one")
     parser.add_argument("--resume", type=Path, help="weights.pt to go on from")
     args = parser.parse_args()
