@@ -244,6 +244,9 @@ def test_stays_coherent_after_thousands_of_tokens(chat: Chat) -> None:
         "What is the address of the chat app?", max_tokens=100
     )
     chat.assert_finished()
+    chat.ask("My name is Philippa", max_tokens=50)
+    assert "Philippa" in chat.ask("What is my name?", max_tokens=50), chat.prompt_tokens
+    chat.assert_finished()
 
 
 # ---- Whatever is sent to it ------------------------------------------------------------------
