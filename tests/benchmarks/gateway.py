@@ -13,7 +13,7 @@ from support.gateway import run_gateway
 
 PROMPT = "Count from 1 to 200."
 TOKENS = 64
-ROUNDS = 3
+ROUNDS = 9
 ANSWERS = {1: 64, 8: 128, 32: 256}
 """Answers per round, by number of streams."""
 
