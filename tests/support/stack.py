@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.addresses import ADDRESSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -37,6 +39,11 @@ SETTINGS_OF_THE_STACK = (
     "WEBUI_",
     "COMPOSE_",
     "BIND_",
+    "WEBGPU_",
+    "HEALTHCHECK_",
+    "GRAFANA_",
+    "PROMETHEUS_",
+    "DOCKER_GID",
 )
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -98,6 +105,21 @@ class RunningStack:
     def open_webui(self) -> str:
         """Where Open WebUI is published."""
         return f"http://127.0.0.1:{self.environment['OPEN_WEBUI_PORT']}"
+
+    @property
+    def webgpu(self) -> str:
+        """Where the WebGPU page is published."""
+        return f"http://127.0.0.1:{self.environment['WEBGPU_PORT']}"
+
+    @property
+    def healthcheck(self) -> str:
+        """Where the health probe is published."""
+        return f"http://127.0.0.1:{self.environment['HEALTHCHECK_PORT']}"
+
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus is published."""
+        return f"http://127.0.0.1:{self.environment['PROMETHEUS_PORT']}"
 
     @property
     def gateway(self) -> str:
@@ -178,9 +200,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     environment |= {
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_ENV_FILES": str(env_file),
-        "CHAINLIT_PORT": str(free_port()),
-        "OPEN_WEBUI_PORT": str(free_port()),
-        "GATEWAY_PORT": str(free_port()),
+        **{entry.port_setting: str(free_port()) for entry in ADDRESSES},
         # A Foundry Local that happens to run on this machine is not part of the test.
         "FOUNDRY_URL": NOTHING_LISTENS,
         "FOUNDRY_HOST_PUBLIC_CATALOG": "no",
