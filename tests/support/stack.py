@@ -45,6 +45,19 @@ SETTINGS_OF_THE_STACK = (
     "PROMETHEUS_",
     "DOCKER_GID",
 )
+# Connects to each target and says how it went.
+CONNECT = """
+import json, socket, sys
+outcome = {}
+for target in sys.argv[1:]:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+        outcome[target] = "reached"
+    except OSError as error:
+        outcome[target] = type(error).__name__ + ": " + str(error)
+print(json.dumps(outcome))
+"""
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -142,6 +155,13 @@ class RunningStack:
     def run_in(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container; its exit status is the caller's to judge."""
         return self._run("docker", "compose", "exec", "-T", service, *command, check=False)
+
+    def reach(self, service: str, *targets: str) -> dict[str, str]:
+        """What came of connecting to each ``host:port`` from a service's container."""
+        done = self.run_in(service, "python3", "-c", CONNECT, *targets)
+        assert done.returncode == 0, done.stderr
+        outcome: dict[str, str] = json.loads(done.stdout)
+        return outcome
 
     def container_id(self, service: str) -> str:
         """The id of a service's container, running or not."""
