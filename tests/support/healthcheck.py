@@ -26,7 +26,8 @@ from typing import Any, Literal, Self
 
 import psutil
 
-from support.foundry import free_port_pair, running
+from support.foundry import free_port_pair
+from support.processes import running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "healthcheck" / "src"
 START_TIMEOUT = 30.0
