@@ -178,16 +178,24 @@ class CannedProbe:
     answer: dict[str, Any] | web.Response | None = field(default_factory=status)
     """None: it hangs. ``now`` is set when it is sent."""
     asked: int = 0
+    heard: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def handle(self, _: web.Request) -> web.StreamResponse:
         """Answer `/api/status`."""
-        self.asked += 1
+        async with self.heard:
+            self.asked += 1
+            self.heard.notify_all()
         if self.answer is None:
             await asyncio.Event().wait()
         if isinstance(self.answer, dict):
             return web.json_response({**self.answer, "now": moment()})
         assert isinstance(self.answer, web.Response)
         return web.Response(status=self.answer.status, text=self.answer.text)
+
+    async def wait_until_asked(self, times: int, seconds: float = 60.0) -> None:
+        """Wait until the page has asked that often."""
+        async with asyncio.timeout(seconds), self.heard:
+            await self.heard.wait_for(lambda: self.asked >= times)
 
 
 @contextlib.asynccontextmanager

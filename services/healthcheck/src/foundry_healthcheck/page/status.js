@@ -383,6 +383,9 @@ function lateness(part) {
 
 function showDetails(row, part) {
   const facts = [
+    // What is down stands above, with its reason and remedy.
+    ["Why", part.state === "down" ? null : part.message],
+    ["What to do", part.state === "down" ? null : part.remedy?.replaceAll("`", "")],
     ["Asked at", part.target], ["With the probe", part.module],
     ["Last asked", part.last_run && clock(part.last_run)],
     ["Last answered", part.last_success ? clock(part.last_success) : "never"],
@@ -425,7 +428,7 @@ function containerCard(item) {
   node.dataset.state = state;
   node.querySelector("use").setAttribute("href", icon(state));
   node.querySelector("b").append(item.service);
-  const exit = item.exit_code ? ` with ${item.exit_code}` : "";
+  const exit = item.exit_code ? ` after exit code ${item.exit_code}` : "";
   const again = item.restarts ? `, restarted ${item.restarts === 1 ? "once" : `${item.restarts} times`}` : "";
   const health = item.running && item.health && item.health !== "healthy" ? `, ${item.health}` : "";
   node.querySelector(".state").append(capital(`${item.state}${exit}${health}${again}`));
@@ -493,7 +496,7 @@ function showGone(why) {
 
 async function ask() {
   const answer = await fetch("/api/status", { cache: "no-store", signal: AbortSignal.timeout(GIVE_UP_AFTER) });
-  if (!answer.ok) throw new Error(`what answers in its place says ${answer.status}`);
+  if (!answer.ok) throw new Error(`it is not there: what stands in front of it answers ${answer.status}`);
   const status = await answer.json();
   if (!Array.isArray(status?.parts)) throw new Error("what answers in its place is not the probe");
   return status;
