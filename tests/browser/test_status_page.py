@@ -40,7 +40,9 @@ def all_well() -> dict[str, Any]:
 def foundry_refused() -> dict[str, Any]:
     parts = [part(name) for name in TITLES]
     parts[0] = down("chat", "unreachable", "The gateway cannot reach it.", REFUSED_REMEDY, probes=2)
-    parts[1] = down("foundry", "refused", "Nothing listens at :51211.", REFUSED_REMEDY)
+    parts[1] = down(
+        "foundry", "refused", "Nothing at http://host.docker.internal:51211.", REFUSED_REMEDY
+    )
     return status(parts, "down", "Chats get no answer.")
 
 
@@ -177,7 +179,9 @@ async def test_says_what_is_wrong_and_what_to_do_in_words(browser: Browser):
             "An answer from the model, Foundry Local"
         )
         await expect(card.locator(".why")).to_contain_text("the connection is refused")
-        await expect(card.locator(".message")).to_contain_text("Nothing listens at :51211.")
+        await expect(card.locator(".message")).to_contain_text(
+            "Nothing at http://host.docker.internal:51211."
+        )
         words = await card.locator(".remedy p").inner_text()
         assert words == REFUSED_REMEDY.replace("`", "")
         commands = await card.locator("code").all_inner_texts()
