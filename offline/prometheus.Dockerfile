@@ -7,4 +7,12 @@ RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin
  && apt-get update -q \
  && apt-get install -y -q --no-install-recommends prometheus \
  && rm -rf /var/lib/apt/lists/*
+# Two flaws of the package. Its pages load Popper as a script, but link to the module of that name.
+# And where the newer pages would be (/alerts, /graph, which alerts link to) it apologises for their
+# absence: lead on to the older page of the same name.
+RUN ln -sfn /usr/share/nodejs/popper.js/dist/umd /usr/share/prometheus/web/static/popper.js \
+ && printf '%s\n' '<!doctype html><title>Prometheus</title><script>' \
+      'location.replace(location.pathname.replace(/^\/*/, "/classic/") + location.search)' \
+      '</script><a href="/classic/graph">Graph</a> <a href="/classic/alerts">Alerts</a>' \
+      > /usr/share/prometheus/web/no-ui/index.html
 CMD ["prometheus"]
