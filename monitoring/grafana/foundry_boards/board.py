@@ -79,7 +79,8 @@ def build(
         y += tallest
     built = board.build()
     for link in built.links or []:
-        link.placement = None  # on the page itself; the builder's default hides it in a menu
+        # On the page itself: the SDK knows only the value that hides it in a menu.
+        link.placement = None  # type: ignore[assignment]
     return built
 
 
