@@ -4,5 +4,6 @@ Only developers and tests run this; Grafana's image holds the JSON.
 """
 
 from foundry_boards._write import BOARDS, rendered, write
+from foundry_boards.reasons import REMEDIES
 
-__all__ = ["BOARDS", "rendered", "write"]
+__all__ = ["BOARDS", "REMEDIES", "rendered", "write"]

@@ -149,7 +149,7 @@ def _collection() -> Section:
     )
     samples = About("Samples per scrape", "How many figures each service offers.", "short")
     built = About(
-        "Versions", "The probe's build, and Foundry Local's generation and address.", "none"
+        "Foundry Local", "Which generation of it answers the probe, and at which address.", "none"
     )
     both = "job, instance"
     legend = "{{instance}}"
@@ -194,7 +194,7 @@ def _collection() -> Section:
                 table(
                     built,
                     latest(promql.series("foundry_healthcheck_foundry_info")),
-                    {"dialect": "Foundry Local's dialect", "url": "Address"},
+                    {"dialect": "Generation", "url": "Address"},
                 ),
                 8,
                 8,
@@ -225,7 +225,9 @@ def _containers() -> Section:
         "percentunit",
         nothing=OFF,
     )
-    cpu = About("Processor time of containers", "Cores used.", "none", nothing=OFF)
+    cpu = About(
+        "Processor time of containers", "Cores that each container keeps busy.", "none", nothing=OFF
+    )
     used = promql.series("foundry_healthcheck_container_memory_bytes")
     limit = promql.series("foundry_healthcheck_container_memory_limit_bytes")
     up = promql.series("foundry_healthcheck_container_running")

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard
 
 REMEDIES = {
     "name_not_resolved": "The name is unknown. Check FOUNDRY_URL.",
-    "refused": "Nothing listens there. Start it; for Foundry Local check the port in FOUNDRY_URL.",
+    "refused": "Nothing listens there. Start it, or correct the port in FOUNDRY_URL.",
     "timed_out": "No answer in time. It is busy, frozen or behind a firewall: restart it.",
     "unreachable": "No route to it. Check FOUNDRY_URL and the network.",
     "not_foundry": "Something else answers at that port. Check FOUNDRY_URL.",
