@@ -3,8 +3,8 @@
 usage: make_secrets.py FOLDER
 
 Writes FOLDER/gateway/api-key, FOLDER/chainlit/auth-secret, FOLDER/open-webui/secret-key and
-FOLDER/grafana/admin-password where they are absent. A key of the user's own, in GATEWAY_API_KEY, replaces a generated one. Nothing
-secret is printed.
+FOLDER/grafana/admin-password where they are absent. A key of the user's own, in GATEWAY_API_KEY,
+replaces a generated one. Nothing secret is printed.
 """
 # ruff: noqa: T201 - a script of its own, whose output is its log
 

@@ -22,10 +22,10 @@ _LABEL_LIST = re.compile(
     r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", re.IGNORECASE
 )
 _WORD = re.compile(r"(?<![\w.:$])([a-zA-Z_:][a-zA-Z0-9_:]*)\b(?!\s*\()")
-_KEYWORDS = frozenset(
-    "and or unless by without on ignoring group_left group_right offset bool inf nan sum min max "
-    "count avg".split()
-)
+_KEYWORDS = {
+    *("and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right"),
+    *("offset", "bool", "inf", "nan", "sum", "min", "max", "count", "avg"),
+}
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import json
 import re
 from typing import Any
 
-import foundry_boards
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard, units
 
+import foundry_boards
 from support import dashboards
 from support.dashboards import FILES, FOLDER
 
