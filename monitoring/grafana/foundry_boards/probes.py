@@ -15,7 +15,7 @@ from foundry_boards.shared import FIRST_CHUNK, state_of_parts, what_is_wrong
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models import dashboard
 
-OFF = "The view of containers is off. DOCKER_VIEW in .env.example says how to turn it on."
+OFF = "The view of containers is off. How to turn it on: DOCKER_VIEW_URL in .env.example."
 PROBE = 'job="healthcheck"'
 
 
