@@ -340,17 +340,18 @@ def _loads() -> Section:
         "none",
         nothing="No model was loaded since the gateway started",
     )
-    both = "model, outcome"
+    both = f"{MODEL}, outcome"
+    legend = f"{{{{{MODEL}}}}}, {{{{outcome}}}}"
     total, count = promql.series(f"{loads}_sum"), promql.series(f"{loads}_count")
     # Loads are rare: their totals say more than a rate that is zero nearly all the time.
     mean = f"sum by ({both}) ({total}) / sum by ({both}) ({count})"
     return Section(
         [
-            Place(timeseries(took, query(mean, "{{model}}, {{outcome}}")), 12, 7),
+            Place(timeseries(took, query(mean, legend)), 12, 7),
             Place(
-                timeseries(
-                    counted, query(f"sum by ({both}) ({count})", "{{model}}, {{outcome}}")
-                ).line_interpolation(common.LineInterpolation.STEP_AFTER),
+                timeseries(counted, query(f"sum by ({both}) ({count})", legend)).line_interpolation(
+                    common.LineInterpolation.STEP_AFTER
+                ),
                 12,
                 7,
             ),

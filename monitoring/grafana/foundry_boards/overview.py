@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
+    SpecialValueMap,
+    SpecialValueMatch,
+    ValueMap,
+    ValueMappingResult,
+)
 
 from foundry_boards import promql
 from foundry_boards.board import Place, Section, build
@@ -104,8 +110,14 @@ def _models() -> stat.Panel:
         nothing="Unknown",
     )
     none = ValueMap({"0": ValueMappingResult(text="None", color=WARN, index=0)})
+    unknown = SpecialValueMap(  # the probe's word while Foundry Local does not answer
+        DashboardSpecialValueMapOptions(
+            match=SpecialValueMatch.NULL_AND_NAN,
+            result=ValueMappingResult(text="Unknown", color=BAD, index=1),
+        )
+    )
     asked = query(f"max({promql.series('foundry_healthcheck_foundry_models_loaded')})")
-    return number(about, asked, base=GOOD, mappings=[none], trend=False)
+    return number(about, asked, base=GOOD, mappings=[none, unknown], trend=False)
 
 
 def _throughput() -> stat.Panel:

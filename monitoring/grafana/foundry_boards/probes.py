@@ -214,7 +214,7 @@ def _containers() -> Section:
     running = About("Containers", "Whether each container of the stack runs.", "none", nothing=OFF)
     restarts = About(
         "Restarts",
-        "How often Docker has restarted each container since it was made.",
+        "How often each container died and was started again since the probe began to watch.",
         "none",
         nothing=OFF,
     )
