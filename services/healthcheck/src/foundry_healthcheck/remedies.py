@@ -126,7 +126,8 @@ _REMEDIES: dict[tuple[str, str], str] = {
     ),
     ("prometheus", "storage_failed"): (
         "Make room on its disk (`docker system df` shows what is taken), or lower "
-        "PROMETHEUS_RETENTION_SIZE in .env, then `docker compose restart prometheus`."
+        "PROMETHEUS_RETENTION_SIZE in .env, then `docker compose up -d prometheus`; it goes on by "
+        "itself once there is room."
     ),
 }
 

@@ -68,6 +68,7 @@ class Stream:
         self._run = run
         self._measurement = measurement
         self._began = began
+        self._begun = False
         self._done = False
 
     async def read(self, response: aiohttp.ClientResponse) -> None:
@@ -77,12 +78,17 @@ class Stream:
             ProbeFailedError: The answer is an error, empty, or broke off.
             ProbeSkippedError: Users came in between, or the model has to be loaded first.
         """
+        self._begun = True
         rest = b""
         async for data in response.content.iter_any():
             *lines, rest = (rest + data).split(b"\n")
-            chunks = sum(self._line(line.rstrip(b"\r")) for line in lines)
-            if chunks:
-                self._received(chunks)
+            chunks = 0
+            try:
+                for line in lines:
+                    chunks += self._line(line.rstrip(b"\r"))
+            finally:  # an error may follow the last chunk at once
+                if chunks:
+                    self._received(chunks)
             if self._done:
                 break
         seen = self._measurement
@@ -94,12 +100,10 @@ class Stream:
     def explain(self, failure: ProbeFailedError) -> ProbeFailedError:
         """Return a failure as what it means at this point of the answer."""
         chunks = self._measurement.chunks
-        if not chunks:
-            return failure
-        if failure.reason == "timed_out":
+        if failure.reason == "timed_out" and chunks:
             message = f"The answer stopped after {chunks} chunks and did not go on in time."
             return ProbeFailedError("timed_out", message)
-        if failure.reason in _CUT:
+        if failure.reason in _CUT and self._begun:
             message = f"The answer broke off after {chunks} chunks."
             # What the gateway says goes further than what the broken line shows.
             detail = failure.message if failure.remedy else ""
