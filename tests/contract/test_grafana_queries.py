@@ -7,7 +7,6 @@ its panel's legend or columns name, a minute after the stack's first start.
 import math
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from support import dashboards
 from support.dashboards import FILES
-from support.monitored import MonitoredStack, chat, monitored_stack, traffic, wait_for
+from support.monitored import MonitoredStack, chat, monitored_stack, traffic
 
 PATIENCE = 90.0
 SCRAPE_SECONDS = 1
@@ -63,23 +62,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def load_while_the_prober_watches(stack: MonitoredStack) -> None:
     """A cold load, with the probe's restraint before it."""
     stack.foundry.get_json("/models/unload/foundry-demo")
-    wait_for(
-        lambda: (
-            'foundry_healthcheck_skipped_total{probe="chat",reason="model_not_loaded"}'
-            in metrics(stack)
-        ),
-        "the probe skips a model that is not loaded",
+    skipped = "foundry_healthcheck_skipped_total"
+    stack.prober.wait_until(
+        lambda _: stack.prober.metric(skipped, probe="chat", reason="model_not_loaded"),
+        "the probe leaves a model alone that is not loaded",
     )
     assert chat(stack.gateway, "chainlit") == 200
     assert stack.gateway.metric("foundry_gateway_model_load_seconds_count", outcome="loaded") == 1
-
-
-def metrics(stack: MonitoredStack) -> str:
-    try:
-        with urllib.request.urlopen(f"{stack.prober_url}/metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-    except OSError:
-        return ""
 
 
 def variables(target: dashboards.Target) -> dict[str, dict[str, Any]]:
@@ -109,11 +98,11 @@ def ask(
     expression = put_in(target.expression, values)
     assert "$" not in re.sub(r'"[^"]*"', "", expression)
     if target.target.get("instant"):
-        series = stack.prometheus.ask("query", query=expression)["result"]
+        series = stack.prometheus.api("query", query=expression)["result"]
         points = [(one["metric"], [one["value"]]) for one in series]
     else:
         now = time.time()
-        series = stack.prometheus.ask(
+        series = stack.prometheus.api(
             "query_range",
             query=expression,
             start=str(now - RANGE_SECONDS),
@@ -132,7 +121,7 @@ def choices(stack: MonitoredStack, variable: dict[str, Any], values: dict[str, s
     """What a variable offers, asked as Grafana asks for ``label_values(selector, label)``."""
     selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()
     matching = {"match[]": put_in(selector, values)}
-    return list(stack.prometheus.ask(f"label/{label}/values", **matching))
+    return list(stack.prometheus.api(f"label/{label}/values", **matching))
 
 
 @every_target
@@ -194,7 +183,7 @@ def test_choosing_another_installation_leaves_the_boards_empty(watched: Watched)
 def test_the_alerts_that_the_boards_mark_are_found(watched: Watched):
     for board in BOARDS.values():
         for annotation in board["annotations"]["list"]:
-            found = watched.stack.prometheus.ask("query", query=annotation["expr"])["result"]
+            found = watched.stack.prometheus.api("query", query=annotation["expr"])["result"]
             assert "Example" in {series["metric"]["alertname"] for series in found}
 
 
@@ -206,7 +195,7 @@ def test_what_is_down_is_named_with_its_reason(watched: Watched):
 def test_the_probe_is_not_counted_among_the_gateways_answers(watched: Watched):
     (first_token,) = (t for t in TARGETS if str(t) == "overview / First token, p95 / A")
     assert 'job="gateway"' in first_token.expression
-    seen = watched.stack.prometheus.ask(
+    seen = watched.stack.prometheus.api(
         "query", query="count by (job) (gen_ai_client_operation_duration_seconds_count)"
     )["result"]
     assert {series["metric"]["job"] for series in seen} == {"gateway", "healthcheck"}

@@ -9,33 +9,26 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
-import sys
 import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from support.foundry import DEMO_ALIAS, START_TIMEOUT, free_port_pair, start_foundry_v2
 from support.gateway import Gateway, run_gateway
+from support.healthcheck import Healthcheck, start_healthcheck
 from support.processes import running
+from support.prometheus import FOLDER as SHIPPED
+from support.prometheus import Prometheus, binary
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from support.foundry import Foundry
 
-ROOT = Path(__file__).resolve().parents[2]
-PROBER_SOURCE = ROOT / "services" / "healthcheck" / "src"
-CONFIGURATION = ROOT / "monitoring" / "prometheus"
 INTERVAL = "1s"
 """Between scrapes and between evaluations, in place of 15 seconds."""
 AN_ALERT = {
@@ -52,136 +45,73 @@ AN_ALERT = {
 
 
 @dataclass(frozen=True)
-class Prometheus:
-    """A running Prometheus."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def ask(self, path: str, **parameters: str | list[str]) -> Any:
-        """The ``data`` of an answer of its API; a refused question is an ``AssertionError``."""
-        asked = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
-        try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise AssertionError(f"{parameters}: {error.read().decode()}") from error
-
-
-@dataclass(frozen=True)
 class MonitoredStack:
     """What runs."""
 
     foundry: Foundry
     gateway: Gateway
-    prober_url: str
+    prober: Healthcheck
     prometheus: Prometheus
 
 
 @contextlib.contextmanager
 def monitored_stack(folder: Path) -> Iterator[MonitoredStack]:
     """Run it all with this repository's own configuration of Prometheus, only faster."""
-    prober, prometheus, closed = free_port_pair(), free_port_pair(), free_port_pair()
+    nowhere = f"127.0.0.1:{free_port_pair()}"
     with contextlib.ExitStack() as stack:
-        view = stack.enter_context(recorded_docker_view())
         foundry = stack.enter_context(start_foundry_v2())
-        gateway = stack.enter_context(
-            run_gateway(
-                folder / "gateway.log",
+        settings = {"FOUNDRY_URL": foundry.url, "MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": "2"}
+        gateway = stack.enter_context(run_gateway(folder / "gateway.log", **settings))
+        gateway.wait_until(lambda status: status["ready"], "ready", START_TIMEOUT)
+        prober = stack.enter_context(
+            start_healthcheck(
                 FOUNDRY_URL=foundry.url,
-                MODEL=DEMO_ALIAS,
-                GATEWAY_MAX_CONCURRENCY="2",
+                GATEWAY_URL=gateway.url,
+                GATEWAY_API_KEY=gateway.key,
+                WEBGPU_URL=f"http://{nowhere}",  # down, so that a board has what to show
+                DOCKER_VIEW_URL=stack.enter_context(recorded_docker_view()),
+                HEALTHCHECK_INTERVAL="1",
+                HEALTHCHECK_CHAT_INTERVAL="1",
             )
         )
-        gateway.wait_until(lambda status: status["ready"], "ready", START_TIMEOUT)
-        environment = {
-            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME")},
-            "PYTHONPATH": str(PROBER_SOURCE),
-            "FOUNDRY_URL": foundry.url,
-            "GATEWAY_URL": gateway.url,
-            "GATEWAY_API_KEY": gateway.key,
-            "PROMETHEUS_URL": f"http://127.0.0.1:{prometheus}",
-            "WEBGPU_URL": f"http://127.0.0.1:{closed}",  # down, so that a board has what to show
-            "DOCKER_VIEW_URL": view,
-            "HEALTHCHECK_PORT": str(prober),
-            "HEALTHCHECK_INTERVAL": "1",
-            "HEALTHCHECK_CHAT_INTERVAL": "1",
-        }
-        command = [sys.executable, "-m", "foundry_healthcheck"]
-        stack.enter_context(running(command, environment, folder / "prober.log"))
-        prober_url = f"http://127.0.0.1:{prober}"
-        jobs = {"gateway": gateway.port, "healthcheck": prober, "prometheus": prometheus}
-        server = stack.enter_context(run_prometheus(folder, prometheus, jobs, closed))
-        yield MonitoredStack(foundry, gateway, prober_url, server)
+        jobs = {"gateway": gateway.url, "healthcheck": prober.url}
+        prometheus = stack.enter_context(run_hasty_prometheus(folder, jobs, nowhere))
+        yield MonitoredStack(foundry, gateway, prober, prometheus)
 
 
 @contextlib.contextmanager
-def run_prometheus(
-    folder: Path, port: int, jobs: dict[str, int], otherwise: int
-) -> Iterator[Prometheus]:
-    """Run Prometheus on loopback.
+def run_hasty_prometheus(folder: Path, jobs: dict[str, str], nowhere: str) -> Iterator[Prometheus]:
+    """Run Prometheus at a pace that its own start.sh refuses, with one alert that always fires.
 
     Args:
         folder: For its configuration, data and log.
-        port: Where it listens.
-        jobs: The ports of the jobs that run.
-        otherwise: The port of all other jobs, where nothing listens.
+        jobs: The addresses of the jobs that run.
+        nowhere: The address of all others.
     """
-    binary = shutil.which("prometheus")
-    assert binary, "prometheus is missing: `python3 scripts/test.py` installs it"
-    configuration = yaml.safe_load((CONFIGURATION / "prometheus.yml").read_text(encoding="utf-8"))
-    configuration["global"] |= {
-        "scrape_interval": INTERVAL,
-        "scrape_timeout": INTERVAL,
-        "evaluation_interval": INTERVAL,
-    }
+    address = f"127.0.0.1:{free_port_pair()}"
+    listening = {job: url.rpartition("/")[2] for job, url in jobs.items()}
+    listening["prometheus"] = address
+    configuration = yaml.safe_load((SHIPPED / "prometheus.yml").read_text(encoding="utf-8"))
+    times = ("scrape_interval", "scrape_timeout", "evaluation_interval")
+    configuration["global"] |= dict.fromkeys(times, INTERVAL)
     for job in configuration["scrape_configs"]:
         (target,) = job["static_configs"]
-        target["targets"] = [f"127.0.0.1:{jobs.get(job['job_name'], otherwise)}"]
+        target["targets"] = [listening.get(job["job_name"], nowhere)]
     rules = folder / "rules"
     rules.mkdir()
-    for path in (CONFIGURATION / "rules").glob("*.yml"):
-        groups = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for group in groups["groups"]:
+    for path in (SHIPPED / "rules").glob("*.yml"):
+        shipped = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for group in shipped["groups"]:
             group["interval"] = INTERVAL
-        (rules / path.name).write_text(yaml.safe_dump(groups), encoding="utf-8")
+        (rules / path.name).write_text(yaml.safe_dump(shipped), encoding="utf-8")
     (rules / "example.yml").write_text(yaml.safe_dump(AN_ALERT), encoding="utf-8")
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    command = [
-        binary,
-        f"--config.file={file}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        f"--storage.tsdb.path={folder / 'data'}",
-    ]
-    log = folder / "prometheus.log"
+    data, log = folder / "data", folder / "prometheus.log"
+    command = [binary("prometheus"), f"--config.file={file}", f"--storage.tsdb.path={data}"]
+    command.append(f"--web.listen-address={address}")
     with running(command, os.environ, log) as process:
-        server = Prometheus(f"http://127.0.0.1:{port}", process, log)
-        wait_for(lambda: _is_ready(server), "Prometheus ready", log)
-        yield server
-
-
-def wait_for(condition: Callable[[], object], what: str, log: Path | None = None) -> None:
-    """Poll until a condition holds; fail with a log's text when it never does."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(
-        f"not within {START_TIMEOUT:.0f} s: {what}\n{log.read_text() if log else ''}"
-    )
-
-
-def _is_ready(server: Prometheus) -> bool:
-    assert server.process.poll() is None, f"Prometheus ended:\n{server.log.read_text()}"
-    try:
-        with urllib.request.urlopen(f"{server.url}/-/ready", timeout=5) as answer:
-            return bool(answer.status == http.client.OK)
-    except OSError:
-        return False
+        yield Prometheus(f"http://{address}", process, log, data)
 
 
 # ---- Traffic -------------------------------------------------------------------------------------

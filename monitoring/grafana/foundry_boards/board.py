@@ -113,14 +113,15 @@ def _datasource() -> dashboards.DatasourceVariable:
         .label("Data source")
         .type("prometheus")
         .current(dashboard.VariableOption(selected=True, text="Prometheus", value="prometheus"))
-        # There is one, and its choice takes room; whoever adds another turns this on.
-        .hide(dashboard.VariableHide.HIDE_VARIABLE)
+        .hide(dashboard.VariableHide.IN_CONTROLS_MENU)
     )
 
 
 def _from_scrapes(name: str, label: str) -> dashboards.QueryVariable:
     within = '{job=~"$job"}' if name == "instance" else ""
-    return choice(name, label, f"label_values(up{within}, {name})", everything=".+")
+    asked = f"label_values(up{within}, {name})"
+    # One machine rarely has two installations: the choice stands aside.
+    return choice(name, label, asked, ".+").hide(dashboard.VariableHide.IN_CONTROLS_MENU)
 
 
 def _to_the_others() -> dashboards.DashboardLink:

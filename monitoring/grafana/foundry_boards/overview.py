@@ -83,12 +83,15 @@ def board() -> dashboard.Dashboard:
 def _chat() -> stat.Panel:
     about = About(
         "Chat",
-        "Whether the probe's last question was answered by the model, through the gateway.",
+        "Whether the probe's last question was answered by the model, through the gateway. An "
+        "answer counts for ten minutes: the probe does not ask while no model is loaded.",
         "none",
-        nothing="Not probed yet",
+        nothing="Not asked lately",
     )
-    probe = promql.series("probe_success", 'probe="chat"')
-    asked = query(f"min({probe})")
+    chat = 'probe="chat"'
+    verdict = promql.series("probe_success", chat)
+    last = promql.series("foundry_healthcheck_last_success_timestamp_seconds", chat)
+    asked = latest(f"min({verdict} == 0 or {verdict} and on (probe) (time() - {last} < 600))")
     return number(about, asked, mappings=UP_OR_DOWN, trend=False)
 
 
@@ -97,8 +100,9 @@ def _foundry() -> stat.Panel:
         "Foundry Local",
         "Whether Foundry Local answers the gateway at one of the configured addresses.",
         "none",
+        nothing="No word from the gateway",
     )
-    asked = query(f"max({promql.series('foundry_gateway_upstream_up')})")
+    asked = latest(f"max({promql.series('foundry_gateway_upstream_up')})")
     return number(about, asked, mappings=UP_OR_DOWN, trend=False)
 
 
@@ -116,7 +120,7 @@ def _models() -> stat.Panel:
             result=ValueMappingResult(text="Unknown", color=BAD, index=1),
         )
     )
-    asked = query(f"max({promql.series('foundry_healthcheck_foundry_models_loaded')})")
+    asked = latest(f"max({promql.series('foundry_healthcheck_foundry_models_loaded')})")
     return number(about, asked, base=GOOD, mappings=[none, unknown], trend=False)
 
 
@@ -145,7 +149,7 @@ def _budget(slo: str, title: str, objective: float) -> stat.Panel:
 def _alert_count() -> stat.Panel:
     about = About("Alerts", "Alerts of Prometheus that are firing.", "none")
     none = ValueMap({"0": ValueMappingResult(text="None", color=GOOD, index=0)})
-    asked = query('count(ALERTS{alertstate="firing"}) or vector(0)')
+    asked = latest('count(ALERTS{alertstate="firing"}) or vector(0)')
     return number(about, asked, (1, BAD), base=GOOD, mappings=[none], trend=False)
 
 

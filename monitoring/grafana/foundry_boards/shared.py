@@ -29,8 +29,8 @@ def state_of_parts(title: str = "Parts of the stack") -> statetimeline.Panel:
     """Every probe's result over time."""
     about = About(
         title,
-        "Each part as the probe found it: green answers, red does not. Grey: not probed, "
-        "because a user's request had precedence or the model is not loaded.",
+        "Each part as the probe last found it: green answers, red does not. A probe that yields to "
+        "a user leaves its last verdict standing; in a gap nothing was measured.",
         "none",
     )
     asked = promql.series("probe_success")
