@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+QUIET_MILLISECONDS = 180_000
 GOOD, WARN, BAD, NEUTRAL = "green", "orange", "red", "blue"
 
 UP_OR_DOWN: list[dashboard.ValueMapping] = [
@@ -61,8 +62,10 @@ def timeseries(
 ) -> timelines.Panel:
     """Lines over time, their latest and largest values in the legend."""
     panel = _described(timelines.Panel(), about, queries)
-    panel = panel.min(0).line_width(2).fill_opacity(12).show_points(common.VisibilityMode.NEVER)
-    panel = panel.span_nulls(span_nulls=False)
+    panel = panel.min(0).line_width(2).fill_opacity(12)
+    # One person asks now and then: a lone figure shows as a point, and the minutes between two
+    # questions do not break the line.
+    panel = panel.show_points(common.VisibilityMode.AUTO).span_nulls(QUIET_MILLISECONDS)
     panel = panel.legend(
         shared.VizLegendOptions()
         .display_mode(common.LegendDisplayMode.TABLE)
