@@ -16,18 +16,18 @@ from foundry_boards import rendered, write
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
     """Write or compare; returns the exit code."""
     if arguments not in ([], ["--check"]):
         print(__doc__)
         return 0 if arguments in (["-h"], ["--help"]) else 2
     if not arguments:
-        write(FOLDER)
+        write(folder)
         return 0
     stale = [
         name
         for name, text in rendered().items()
-        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != text
+        if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
     ]
     for name in stale:
         print(f"dashboards/{name} differs from the code: run python -m foundry_boards")

@@ -5,6 +5,7 @@ The rules are those of Grafana's dashboard-linter, and a few of ours.
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard, units
 
 import foundry_boards
+from foundry_boards.__main__ import main
 from support import dashboards
 from support.dashboards import FILES, FOLDER
 
@@ -56,6 +58,19 @@ def test_the_committed_files_are_what_the_code_makes():
         assert (FOLDER / name).read_text(encoding="utf-8") == text, (
             f"{name}: run `python -m foundry_boards` in monitoring/grafana"
         )
+
+
+def test_the_command_writes_them_and_tells_which_are_stale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["--check"], tmp_path) == 1
+    assert main([], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
+    (tmp_path / "probes.json").write_text("{}", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["--check"], tmp_path) == 1
+    assert "probes.json" in capsys.readouterr().out
+    assert main(["--wrong"], tmp_path) == 2
 
 
 @every_board
