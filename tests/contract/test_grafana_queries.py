@@ -20,12 +20,6 @@ from support.monitored import MonitoredStack, chat, monitored_stack, traffic
 PATIENCE = 90.0
 SCRAPE_SECONDS = 1
 RANGE_SECONDS = 60
-# Grafana: the larger of four scrapes, and of the points' interval with one scrape more.
-GLOBALS = {
-    "__rate_interval": f"{4 * SCRAPE_SECONDS}s",
-    "__interval": f"{SCRAPE_SECONDS}s",
-    "__range": f"{RANGE_SECONDS}s",
-}
 TARGETS = [target for file in FILES for target in dashboards.targets(file)]
 BOARDS = {file.removesuffix(".json"): dashboards.read(file) for file in FILES}
 
@@ -79,9 +73,18 @@ def all_of(variable: dict[str, Any]) -> str:
     return str(variable.get("allValue", ""))
 
 
-def put_in(expression: str, values: dict[str, str]) -> str:
+def seconds_between_points(panel: dict[str, Any]) -> int:
+    """What Grafana chooses for a range as short as this one: the least that the panel allows."""
+    return {"": SCRAPE_SECONDS, "1m": 60}[panel.get("interval", "")]
+
+
+def put_in(expression: str, values: dict[str, str], interval: int = SCRAPE_SECONDS) -> str:
     """An expression with its variables replaced, as Grafana does for Prometheus."""
-    known = {**GLOBALS, **values}
+    known = {
+        "__rate_interval": f"{max(4 * SCRAPE_SECONDS, interval + SCRAPE_SECONDS)}s",
+        "__range": f"{RANGE_SECONDS}s",
+        **values,
+    }
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
@@ -95,7 +98,8 @@ def ask(
     stack: MonitoredStack, target: dashboards.Target, values: dict[str, str]
 ) -> list[dict[str, str]]:
     """The labels of the series that hold at least one finite figure."""
-    expression = put_in(target.expression, values)
+    interval = seconds_between_points(target.panel)
+    expression = put_in(target.expression, values, interval)
     assert "$" not in re.sub(r'"[^"]*"', "", expression)
     if target.target.get("instant"):
         series = stack.prometheus.api("query", query=expression)["result"]
@@ -107,7 +111,7 @@ def ask(
             query=expression,
             start=str(now - RANGE_SECONDS),
             end=str(now),
-            step=str(SCRAPE_SECONDS),
+            step=str(interval),
         )["result"]
         points = [(one["metric"], one["values"]) for one in series]
     return [

@@ -70,7 +70,12 @@ def _at_a_glance() -> Section:
     )
     total = About("Tokens per second", "Tokens given out, all answers together.", "none")
     rate = About("Answers per minute", "Requests that ended, in a minute.", "none")
-    failed = About("Failed", "Share of requests that ended in an error.", "percentunit")
+    failed = About(
+        "Failed",
+        "Share of requests that ended in an error, the apps' own mistakes among them. What counts "
+        "against the error budget is on the overview.",
+        "percentunit",
+    )
     errors = promql.rate(f"{DURATION}_count", *CHOSEN, 'error_type!~"|cancelled"')
     all_of_them = promql.rate(f"{DURATION}_count", *CHOSEN)
     none = "0 * " + all_of_them

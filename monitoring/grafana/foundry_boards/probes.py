@@ -38,20 +38,20 @@ def _details() -> Section:
     took = About("Duration of probes", "How long each probe's latest run took.", "s")
     failed = About(
         "Failures, by reason",
-        "Probes that failed within each interval, and why.",
+        "Probes that failed in each minute, and why.",
         "none",
         nothing="No probe failed in this time",
     )
     skipped = About(
         "Skipped, by reason",
-        "Probes that were not made: a user's request had precedence, a chat would have loaded a "
-        "model, or that part is not configured.",
+        "Probes not made in each minute: a user's request had precedence, a chat would have loaded "
+        "a model, or the chat is not to be probed.",
         "none",
         nothing="No probe was skipped in this time",
     )
     age = About(
         "Since the last success",
-        "How long ago each part last answered its probe.",
+        "How long ago each part last answered its probe. One that never did is missing here.",
         "s",
         nothing="No probe has succeeded yet",
     )
