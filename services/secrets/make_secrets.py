@@ -2,9 +2,9 @@
 
 usage: make_secrets.py FOLDER
 
-Writes FOLDER/gateway/api-key, FOLDER/chainlit/auth-secret and FOLDER/open-webui/secret-key where
-they are absent. A key of the user's own, in GATEWAY_API_KEY, replaces a generated one. Nothing
-secret is printed.
+Writes FOLDER/gateway/api-key, FOLDER/chainlit/auth-secret, FOLDER/open-webui/secret-key and
+FOLDER/grafana/admin-password where they are absent. A key of the user's own, in GATEWAY_API_KEY,
+replaces a generated one. Nothing secret is printed.
 """
 # ruff: noqa: T201 - a script of its own, whose output is its log
 
@@ -31,6 +31,7 @@ SECRETS = (
     Secret("gateway/api-key", setting="GATEWAY_API_KEY"),
     Secret("chainlit/auth-secret"),
     Secret("open-webui/secret-key"),
+    Secret("grafana/admin-password"),
 )
 
 

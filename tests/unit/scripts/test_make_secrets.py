@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "gateway").mkdir()
     (tmp_path / "chainlit").mkdir()
     (tmp_path / "open-webui").mkdir()
+    (tmp_path / "grafana").mkdir()
     return tmp_path
 
 
@@ -38,7 +39,13 @@ def contents(folder: Path) -> dict[str, str]:
 def test_each_is_made_once_and_kept(make_secrets: ModuleType, folder: Path):
     assert make_secrets.main([str(folder)], {}) == 0
     made = contents(folder)
-    assert set(made) == {"gateway/api-key", "chainlit/auth-secret", "open-webui/secret-key"}
+    assert set(made) == {
+        "gateway/api-key",
+        "chainlit/auth-secret",
+        "open-webui/secret-key",
+        "grafana/admin-password",
+    }
+    assert len(set(made.values())) == len(made)
     assert all(len(value) >= 40 for value in made.values())
     assert make_secrets.main([str(folder)], {}) == 0
     assert contents(folder) == made
