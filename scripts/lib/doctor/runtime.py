@@ -1,0 +1,247 @@
+"""Foundry Local: found where, which generation, reachable from a container or not and why."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from lib import bridge, foundry
+from lib.doctor import container_view, web
+from lib.doctor.engine import condition
+from lib.doctor.local import (
+    GENERATIONS,
+    SOMETHING_ELSE,
+    Sighting,
+    elsewhere,
+    sightings,
+    start_command,
+)
+from lib.doctor.results import Check, Result, failed, info, ok, skipped
+from lib.doctor.scene import Scene
+from lib.doctor.shell import is_linux, script
+
+GROUP = "Foundry Local"
+APPLY = "docker compose up -d"
+
+
+def check_foundry(scene: Scene) -> Result | list[Result]:
+    """Whether Foundry Local answers, as seen from this machine."""
+    seen = sightings(scene)
+    answering = [one for one in seen if one.generation]
+    silent = [one for one in seen if not one.generation]
+    if answering and answering[0] is seen[0]:
+        return [_found(one) for one in answering]
+    lost = [_lost(scene, one) for one in silent]
+    if answering:
+        return [*map(_found, answering), *(_softer(one, "the next one answers") for one in lost)]
+    remote_up = [one for one in seen if container_view.is_up(scene, one.url)]
+    if remote_up:
+        return ok(f"answers the gateway at {remote_up[0].url}", **remote_up[0].facts())
+    own = bool(scene.settings.own("FOUNDRY_URL"))
+    if container_view.embedded_is_up(scene):
+        up = ok("runs in a container of this stack (profile embedded)", embedded=True)
+        return [up, *(_softer(one, "the container answers") for one in lost if own)]
+    broken = _embedded_problem(scene)
+    if broken is not None:
+        return [broken, *(_softer(one, "and the container does not either") for one in lost if own)]
+    if not own and not elsewhere(scene) and not scene.is_started():
+        start = f"{script('up.py')} then starts one in a container"
+        return info(f"none runs on this machine; {start}", url=seen[0].url)
+    return lost
+
+
+def _embedded_problem(scene: Scene) -> Result | None:
+    """What is wrong with this stack's own Foundry Local; None where it has none."""
+    one = container_view.embedded_container(scene)
+    if one is None:
+        return None
+    name = container_view.EMBEDDED
+    facts = {"embedded": True, "condition": one.state, "health": one.health}
+    if one.state == "paused":
+        message = f"frozen: the container {name} is paused and answers nothing"
+        return Result("failed", message, f"docker compose unpause {name}", facts, about="embedded")
+    if one.state != "running":
+        message = f"stopped: the container {name} {condition(one)}"
+        remedy = f"docker compose up -d {name}   (what it said: docker compose logs {name})"
+        return Result("failed", message, remedy, facts, about="embedded")
+    error = container_view.embedded(scene).get("error") or {}
+    said = error.get("message") or f"the container is {one.health}"
+    facts["reason"] = error.get("cause")
+    remedy = f"docker compose restart {name}   (what it said: docker compose logs {name})"
+    message = f"runs in the container {name}, but does not answer: {said}"
+    return Result("failed", message, remedy, facts, about="embedded")
+
+
+def _found(one: Sighting) -> Result:
+    process = next((str(who) for who in one.listeners if who.pid), "")
+    addresses = sorted({who.address for who in one.listeners})
+    where = f"{', '.join(addresses)}, port {one.port}" if addresses else one.base
+    by = f", {process}" if process else ""
+    message = f"generation {GENERATIONS[one.generation]} answers on {where}{by}"
+    return Result("ok", message, facts=one.facts(), about=str(one.port))
+
+
+def _softer(result: Result, why: str) -> Result:
+    return Result(
+        "warning",
+        f"{result.message}; {why}",
+        result.remedy,
+        result.facts,
+        result.about,
+        result.title,
+    )
+
+
+def _lost(scene: Scene, one: Sighting) -> Result:
+    """Why no Foundry Local answers at an address, and what mends it."""
+    message, remedy = _diagnosis(scene, one)
+    return Result("failed", message, remedy, one.facts(), about=str(one.port))
+
+
+def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
+    frozen = one.frozen
+    if one.problem == "timed_out" and frozen:
+        return (
+            f"frozen: {frozen} holds port {one.port}, but it is stopped and answers nothing",
+            f"kill -CONT {frozen.pid}   (or end it with `kill -KILL {frozen.pid}` and start it "
+            f"again: {start_command(scene)})",
+        )
+    others = elsewhere(scene) if one.is_here else []
+    move = ""
+    if others:
+        ports = ", ".join(f"{other.port}" for other in others)
+        move = f"set FOUNDRY_URL={_for_containers(scene, others[0])} in {scene.settings.path.name}, then: {APPLY}"
+    if one.problem == SOMETHING_ELSE:
+        who = next((str(who) for who in one.listeners if who.pid), "another program")
+        message = f"{one.url} is answered by {who}, which is not Foundry Local"
+        if others:
+            return f"wrong port: {message}; Foundry Local answers on port {ports}", move
+        return f"wrong port: {message}", (
+            f"Find its port with `foundry server status` and set FOUNDRY_URL, or start it: "
+            f"{start_command(scene)}"
+        )
+    if others:
+        return (
+            f"wrong port: nothing answers at {one.url}, but Foundry Local answers on port {ports}",
+            move,
+        )
+    if one.problem == "refused":
+        return f"stopped: nothing listens at {one.url}", f"Start it: {start_command(scene)}"
+    if one.problem == "timed_out" and one.is_here:
+        return (
+            f"frozen or overloaded: {one.url} accepts connections but does not answer",
+            f"Restart it: `foundry server restart` (CLI up to 0.8: `foundry service restart`), or end "
+            f"it and: {start_command(scene)}",
+        )
+    if one.problem == "timed_out":
+        return f"{one.url} does not answer", "Check that machine, its firewall, and FOUNDRY_URL."
+    return (
+        f"{one.url}: {web.PROBLEMS.get(one.problem, one.problem)}",
+        f"Mend FOUNDRY_URL in {scene.settings.path.name}, then: {APPLY}",
+    )
+
+
+def _for_containers(scene: Scene, one: Sighting) -> str:
+    """An address of this machine as the gateway must call it."""
+    if scene.is_started() and not scene.in_containers():
+        return one.base
+    return f"http://{foundry.HOST_NAME}:{one.port}"
+
+
+# ---- From the containers' side -------------------------------------------------------------------
+
+
+def check_reach(scene: Scene) -> Result | list[Result]:
+    """Whether containers (or whatever asks) reach the Foundry Local that was found here."""
+    here = [one for one in sightings(scene) if one.generation]
+    if not here:
+        if container_view.embedded_is_up(scene):
+            return ok("the gateway reaches the one in the container", asked_by="gateway")
+        return skipped("no Foundry Local answers here at the configured address")
+    views = [container_view.view(scene, one.url) for one in here]
+    if any(view.get("state") == "up" for view in views):
+        up = [str(view["asked_by"]) for view in views if view.get("state") == "up"]
+        return ok(f"reached by the {up[0]}", asked_by=up[0])
+    return [_out_of_reach(scene, one, view) for one, view in zip(here, views, strict=True)]
+
+
+def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Result:
+    """Why containers do not reach what answers here; or that they will, as far as one can tell."""
+    asked_by = view.get("asked_by")
+    facts = {**one.facts(), "asked_by": asked_by, "reason": view.get("reason")}
+    if urlsplit(one.url).hostname in {"localhost", "127.0.0.1", "::1"} and _for_a_container(scene):
+        message = f"{one.url} means, inside a container, the container itself"
+        name = scene.settings.path.name
+        url = f"http://{foundry.HOST_NAME}:{one.port}"
+        return Result("failed", message, f"Set FOUNDRY_URL={url} in {name}, then: {APPLY}", facts)
+    addresses = [who.address for who in one.listeners]
+    if _needs_bridge(scene, one) and addresses and all(map(foundry.is_loopback, addresses)):
+        message = (
+            f"it listens on {', '.join(sorted(set(addresses)))} only, and on Linux containers cannot "
+            f"reach this machine's loopback address"
+        )
+        instead = script("foundry_host.py", "--model", scene.settings.get("MODEL", "ALIAS"))
+        remedy = f"Stop it, and run instead: {instead}   (it listens on Docker's bridge as well)"
+        return Result("failed", message, remedy, {**facts, "reason": "loopback_only"})
+    if asked_by is None:
+        return ok("containers can reach it, as far as can be told before they run", **facts)
+    return _by_reason(scene, one, view, addresses, facts)
+
+
+def _by_reason(
+    scene: Scene,
+    one: Sighting,
+    view: Mapping[str, Any],
+    addresses: Sequence[str],
+    facts: dict[str, Any],
+) -> Result:
+    reason = str(view.get("reason"))
+    asked_by = view["asked_by"]
+    gateway = bridge.bridge_address() if _needs_bridge(scene, one) else None
+    if gateway and reason == "refused" and not any(_covers(a, gateway) for a in addresses):
+        message = f"it listens on {', '.join(addresses)}, but containers call {gateway}"
+        return failed(message, f"Have it listen there too: {script('foundry_host.py')}", **facts)
+    if is_linux() and reason == "timed_out":
+        message = f"it answers here, but a firewall drops what the {asked_by} sends"
+        rule = f"sudo ufw allow from 172.16.0.0/12 to any port {one.port} proto tcp"
+        return failed(message, f"{rule}   (or the like for your firewall)", **facts)
+    said = view.get("message") or web.PROBLEMS.get(reason, reason)
+    return failed(
+        f"it answers here, but not to the {asked_by}: {said}",
+        str(view.get("remedy") or "docker compose restart gateway"),
+        **facts,
+    )
+
+
+def _covers(address: str, wanted: str) -> bool:
+    return address in {wanted, "0.0.0.0", "::", "*"}  # noqa: S104
+
+
+def _for_a_container(scene: Scene) -> bool:
+    return scene.in_containers() or not scene.is_started()
+
+
+def _needs_bridge(scene: Scene, one: Sighting) -> bool:
+    """Whether whoever asks can reach this machine at its bridge's address only."""
+    name = urlsplit(one.url).hostname
+    return is_linux() and name == foundry.HOST_NAME and not scene.in_virtual_machine()
+
+
+CHECKS = (
+    Check(
+        "foundry",
+        "Foundry Local",
+        GROUP,
+        check_foundry,
+        needs=("settings",),
+        after=("docker",),
+        otherwise="Foundry Local does not answer",
+    ),
+    Check(
+        "foundry-from-containers",
+        "From containers",
+        GROUP,
+        check_reach,
+        needs=("settings",),
+        after=("docker", "foundry"),
+    ),
+)
