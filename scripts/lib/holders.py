@@ -147,7 +147,7 @@ def in_tasklist(text: str) -> Mapping[int, str]:
     return {int(row[1]): row[0] for row in rows if len(row) > 1 and row[1].isdigit()}
 
 
-# ---- macOS and others -----------------------------------------------------------------------------
+# ---- macOS and others ----------------------------------------------------------------------------
 
 
 def _from_lsof() -> list[Listener]:

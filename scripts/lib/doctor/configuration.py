@@ -106,12 +106,9 @@ def bad_gateway_values(scene: Scene) -> Iterable[tuple[str, str, str]]:
         try:
             gateway_settings.Settings.from_env(left)
         except gateway_settings.SettingsError as error:
-            yield (
-                error.name,
-                str(error),
-                f"Mend {error.name} in {scene.settings.path.name}, or remove it there, then: "
-                f"docker compose up -d",
-            )
+            name = scene.settings.path.name
+            mend = f"Mend {error.name} in {name}, or remove it there, then: docker compose up -d"
+            yield error.name, str(error), mend
             if left.pop(error.name, None) is None:
                 return
         else:

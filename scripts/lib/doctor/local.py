@@ -4,7 +4,7 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from lib import foundry, holders
 from lib.doctor import web
 from lib.doctor.scene import Scene
-from lib.doctor.shell import ask, script
+from lib.doctor.shell import ask, is_linux, script
 
 SECONDS = 3.0
 CATALOG_SECONDS = 8.0
@@ -56,6 +56,12 @@ class Sighting:
     def frozen(self) -> "holders.Listener | None":
         """The process behind it, where that is stopped in its tracks."""
         return next((one for one in self.listeners if one.stopped), None)
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether it is known to listen for this machine alone."""
+        addresses = [one.address for one in self.listeners]
+        return bool(addresses) and all(map(foundry.is_loopback, addresses))
 
     @property
     def base(self) -> str:
@@ -167,11 +173,12 @@ def likely_ports(found: Sequence[holders.Listener]) -> list[int]:
 def catalog(sighting: Sighting) -> list[str]:
     """The aliases (or names, where it tells no alias) of everything that a runtime offers."""
     answer: Any = web.get(sighting.base + CATALOG_ROUTES[sighting.generation], CATALOG_SECONDS).json
-    entries = answer.get("data", answer.get("models")) if isinstance(answer, Mapping) else answer
+    if isinstance(answer, dict):
+        answer = answer.get("data", answer.get("models"))
     names = [
         str(entry.get("alias") or entry.get("id") or entry.get("name"))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, Mapping)
+        for entry in (answer if isinstance(answer, list) else [])
+        if isinstance(entry, dict)
     ]
     return list(dict.fromkeys(names))
 
@@ -181,7 +188,7 @@ def start_command(scene: Scene) -> str:
     port = next((one.port for one in sightings(scene) if one.is_here), foundry.DEFAULT_PORT)
     model = scene.settings.get("MODEL", "phi-4-mini")
     own = script("foundry_host.py", "--model", quote(model))
-    if sys.platform.startswith("linux"):
+    if is_linux():
         return own
     if shutil.which("foundry") is None:
         brew = "brew install microsoft/foundrylocal/foundrylocal"

@@ -60,7 +60,8 @@ def check_memory(scene: Scene) -> Result:
     if for_docker and for_docker < NEEDED_MEMORY_BYTES:
         give = "Give Docker more: Docker Desktop, Settings, Resources."
         if sys.platform == "win32":
-            give = "Give Docker more: `memory=6GB` below [wsl2] in %UserProfile%\\.wslconfig, then: wsl --shutdown"
+            file = "%UserProfile%\\.wslconfig"
+            give = f"Give Docker more: `memory=6GB` below [wsl2] in {file}, then: wsl --shutdown"
         return Result("warning", f"{said}; {advisable}", give, facts)
     if total and total < NEEDED_MEMORY_BYTES:
         message = f"{said}; {advisable}"
@@ -69,7 +70,7 @@ def check_memory(scene: Scene) -> Result:
 
 
 def memory() -> tuple[int | None, int | None]:
-    """This machine's memory and what of it is free, in bytes; None where the system tells neither."""
+    """This machine's memory and what of it is free, in bytes; None where it does not tell."""
     if is_linux():
         text = Path("/proc/meminfo").read_text(encoding="ascii")
         sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in text.splitlines()}

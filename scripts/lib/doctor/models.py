@@ -108,10 +108,11 @@ def not_there(
     facts: Mapping[str, Any],
 ) -> Result:
     """The wanted model is not on disk, or Foundry Local has never heard of it."""
+    own = script("foundry_host.py", "--model", wanted)
     if known:
         return failed(
             f"{wanted} is in the catalog but not downloaded",
-            f"foundry model download {wanted}   (or: {script('foundry_host.py', '--model', wanted)})",
+            f"foundry model download {wanted}   (or: {own})",
             **facts,
         )
     names = list(dict.fromkeys([*loaded, *_aliases(offered)]))

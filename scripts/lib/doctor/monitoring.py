@@ -70,7 +70,8 @@ def check_prometheus(scene: Scene) -> Result:
         return failed(
             f"cannot write to its storage ({', '.join(written)}): its disk is full, most likely",
             "Free some space (`docker system df` shows what Docker keeps), or set a smaller "
-            "PROMETHEUS_RETENTION_SIZE in .env; then: docker compose up -d --force-recreate prometheus",
+            "PROMETHEUS_RETENTION_SIZE in .env; then: docker compose up -d --force-recreate "
+            "prometheus",
             **facts,
             reason="storage_failed",
         )

@@ -17,44 +17,63 @@ GROUP = "The stack"
 
 def unanswered(scene: Scene, one: Part) -> Result | None:
     """What is wrong when a part does not answer as itself; None when it does."""
-    if one.name not in scene.present():
-        return skipped(f"{one.name} is not part of this stack")
-    if scene.is_bad("containers", one.name):
-        return skipped("its container is not well")
-    if scene.is_bad("containers", "edge"):
-        return skipped("the edge, which publishes every port, is not well")
+    why_not = _nothing_to_ask(scene, one)
+    if why_not:
+        return skipped(why_not)
     reply = scene.reply(one)
-    url = scene.url(one)
-    facts = {"url": url, "status": reply.status or None, "problem": reply.problem or None}
-    restart = f"docker compose up -d {one.name}   (what it said: docker compose logs {one.name})"
     if edge_speaks(reply):
-        said = str(reply.error.get("message", "")).removesuffix(str(reply.error.get("remedy", "")))
-        why = said.partition(". ")[0].strip(" .")
-        if reply.error.get("code") == "service_unavailable":
-            return failed(why, restart, **facts)
-        return failed(why, str(reply.error.get("remedy")), **facts)
+        return _as_the_edge_says(scene, one)
     if one.recognises(reply):
         return None
+    url = scene.url(one)
+    facts = {"url": url, "status": reply.status or None, "problem": reply.problem or None}
+    logs = f"docker compose logs {one.name}"
+    restart = f"docker compose restart {one.name}   (what it said: {logs})"
     if reply.problem == "refused":
-        if not scene.in_containers() and one.name != "gateway":
-            return Result("skipped", "not checked because it is not started", facts=facts)
-        start = restart if scene.in_containers() else "docker compose up -d   (or start it again)"
+        start = f"docker compose up -d {one.name}   (what it said: {logs})"
         return failed(f"nothing listens at {url}", start, **facts)
     if reply.problem == "timed_out":
-        port = port_of(scene.settings, one.address)
-        frozen = next((w for w in holders.on(port, listeners(scene)) if w.stopped), None)
-        if frozen:
-            thaw = f"kill -CONT {frozen.pid}"
-            return failed(f"frozen: {frozen} is stopped and answers nothing", thaw, **facts)
-        again = f"docker compose restart {one.name}"
-        return failed(f"{url} accepts connections but does not answer", again, **facts)
-    if reply.problem:
-        return failed(f"{url}: {web.PROBLEMS[reply.problem]}", restart, **facts)
-    if scene.is_bad("ports"):
-        return skipped("another program holds its port")
-    return failed(
-        f"{url}{one.path} answers {reply.status}, which is not what it says", restart, **facts
-    )
+        return _silent(scene, one, restart, facts)
+    what = f"{one.path} answers {reply.status}, which is not what it says when well"
+    return failed(f"{url}: {web.PROBLEMS.get(reply.problem, what)}", restart, **facts)
+
+
+def _nothing_to_ask(scene: Scene, one: Part) -> str:
+    """Why a part cannot be asked; empty when it can."""
+    if one.name not in scene.present():
+        return f"{one.name} is not part of this stack"
+    if scene.is_bad("containers", one.name):
+        return "its container is not well"
+    if scene.is_bad("containers", "edge"):
+        return "the edge, which publishes every port, is not well"
+    if scene.is_bad("ports", one.name):
+        return "another program holds its port"
+    # By hand, outside containers, one starts what one wants; everything else hangs on the gateway.
+    by_hand = one.name != "gateway" and not scene.in_containers()
+    return "it is not started" if by_hand and scene.reply(one).problem == "refused" else ""
+
+
+def _as_the_edge_says(scene: Scene, one: Part) -> Result:
+    """The edge's own words about a service that does not answer it, or a name it does not know."""
+    reply = scene.reply(one)
+    remedy = str(reply.error.get("remedy", ""))
+    said = str(reply.error.get("message", "")).removesuffix(remedy)
+    facts = {"url": scene.url(one), "status": reply.status, "code": reply.error.get("code")}
+    if reply.error.get("code") == "service_unavailable":
+        remedy = f"docker compose up -d {one.name}   (what it said: docker compose logs {one.name})"
+        said = said.partition(". ")[0]
+    return failed(said.strip(" ."), remedy, **facts)
+
+
+def _silent(scene: Scene, one: Part, restart: str, facts: dict[str, Any]) -> Result:
+    """A part that accepts connections and says nothing: frozen, where the system tells."""
+    port = port_of(scene.settings, one.address)
+    frozen = next((who for who in holders.on(port, listeners(scene)) if who.stopped), None)
+    if frozen:
+        message = f"frozen: {frozen} is stopped and answers nothing"
+        return failed(message, f"kill -CONT {frozen.pid}", **facts)
+    message = f"frozen or overloaded: {scene.url(one)} accepts connections but does not answer"
+    return failed(message, restart, **facts)
 
 
 def check_gateway(scene: Scene) -> Result | list[Result]:
@@ -74,7 +93,10 @@ def check_gateway(scene: Scene) -> Result | list[Result]:
     found = [_gateways_own_word(scene, status, facts)]
     if queue["waiting"] and queue["waiting"] >= queue["max_waiting"]:
         message = f"its queue is full: {queue['active']} run, {queue['waiting']} wait"
-        remedy = "Wait, or raise GATEWAY_MAX_CONCURRENCY or GATEWAY_MAX_QUEUE in .env, then: docker compose up -d"
+        remedy = (
+            "Wait, or raise GATEWAY_MAX_CONCURRENCY or GATEWAY_MAX_QUEUE in .env, then: "
+            "docker compose up -d"
+        )
         found.append(Result("warning", message, remedy, {"queue": queue}, about="queue"))
     error = status["last_error"]
     if error:
@@ -126,8 +148,8 @@ def check_chainlit_socket(scene: Scene) -> Result:
         shake_hands(url)
     except HandshakeError as error:
         return failed(
-            f"the page is served, but its socket is dead: {error} (at the step {error.step}); the chat "
-            f"shows “could not reach the server”",
+            f"the page is served, but its socket is dead: {error} (at the step {error.step}); "
+            f"nobody can chat there",
             "docker compose restart chainlit   (if it stays so: docker compose restart edge)",
             url=url,
             step=error.step,

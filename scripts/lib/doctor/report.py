@@ -27,7 +27,7 @@ COLOURS: dict[State, str] = {
     "skipped": "2",
     "info": "36",
 }
-PLAIN_LETTERS = str.maketrans({"“": '"', "”": '"', "…": "...", "→": "->", "’": "'"})
+PLAIN_LETTERS = str.maketrans({"“": '"', "”": '"', "…": "...", "→": "->"})
 TITLE_WIDTH = 16
 NARROWEST, WIDEST = 60, 110
 

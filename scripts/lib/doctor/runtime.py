@@ -21,31 +21,37 @@ from lib.doctor.shell import is_linux, script
 
 GROUP = "Foundry Local"
 APPLY = "docker compose up -d"
+LOOPBACK = "loopback_only"
 
 
 def check_foundry(scene: Scene) -> Result | list[Result]:
     """Whether Foundry Local answers, as seen from this machine."""
     seen = sightings(scene)
     answering = [one for one in seen if one.generation]
-    silent = [one for one in seen if not one.generation]
     if answering and answering[0] is seen[0]:
         return [_found(one) for one in answering]
-    lost = [_lost(scene, one) for one in silent]
+    lost = [_lost(scene, one) for one in seen if not one.generation]
     if answering:
         return [*map(_found, answering), *(_softer(one, "the next one answers") for one in lost)]
     remote_up = [one for one in seen if container_view.is_up(scene, one.url)]
     if remote_up:
         return ok(f"answers the gateway at {remote_up[0].url}", **remote_up[0].facts())
-    own = bool(scene.settings.own("FOUNDRY_URL"))
+    return _without_any_here(scene, lost)
+
+
+def _without_any_here(scene: Scene, lost: list[Result]) -> Result | list[Result]:
+    """No configured address answers: the stack's own container may do, or nothing does."""
+    asked_for = bool(scene.settings.own("FOUNDRY_URL"))
     if container_view.embedded_is_up(scene):
         up = ok("runs in a container of this stack (profile embedded)", embedded=True)
-        return [up, *(_softer(one, "the container answers") for one in lost if own)]
+        return [up, *(_softer(one, "the container answers") for one in lost if asked_for)]
     broken = _embedded_problem(scene)
     if broken is not None:
-        return [broken, *(_softer(one, "and the container does not either") for one in lost if own)]
-    if not own and not elsewhere(scene) and not scene.is_started():
+        too = [_softer(one, "and the container does not answer either") for one in lost]
+        return [broken, *(too if asked_for else [])]
+    if not asked_for and not elsewhere(scene) and not scene.is_started():
         start = f"{script('up.py')} then starts one in a container"
-        return info(f"none runs on this machine; {start}", url=seen[0].url)
+        return info(f"none runs on this machine; {start}", url=sightings(scene)[0].url)
     return lost
 
 
@@ -98,53 +104,52 @@ def _lost(scene: Scene, one: Sighting) -> Result:
 
 
 def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
+    start = start_command(scene)
     frozen = one.frozen
     if one.problem == "timed_out" and frozen:
-        return (
-            f"frozen: {frozen} holds port {one.port}, but it is stopped and answers nothing",
-            f"kill -CONT {frozen.pid}   (or end it with `kill -KILL {frozen.pid}` and start it "
-            f"again: {start_command(scene)})",
-        )
+        again = f"or end it with `kill -KILL {frozen.pid}` and start it again: {start}"
+        message = f"frozen: {frozen} holds port {one.port}, but it is stopped and answers nothing"
+        return message, f"kill -CONT {frozen.pid}   ({again})"
     others = elsewhere(scene) if one.is_here else []
-    move = ""
     if others:
-        ports = ", ".join(f"{other.port}" for other in others)
-        move = f"set FOUNDRY_URL={_for_containers(scene, others[0])} in {scene.settings.path.name}, then: {APPLY}"
+        return _wrong_port(scene, one, others)
     if one.problem == SOMETHING_ELSE:
-        who = next((str(who) for who in one.listeners if who.pid), "another program")
-        message = f"{one.url} is answered by {who}, which is not Foundry Local"
-        if others:
-            return f"wrong port: {message}; Foundry Local answers on port {ports}", move
-        return f"wrong port: {message}", (
-            f"Find its port with `foundry server status` and set FOUNDRY_URL, or start it: "
-            f"{start_command(scene)}"
-        )
-    if others:
-        return (
-            f"wrong port: nothing answers at {one.url}, but Foundry Local answers on port {ports}",
-            move,
-        )
+        find = "Find its port with `foundry server status` and set FOUNDRY_URL, or start it"
+        return f"wrong port: {_somebody_else(one)}", f"{find}: {start}"
     if one.problem == "refused":
-        return f"stopped: nothing listens at {one.url}", f"Start it: {start_command(scene)}"
+        return f"stopped: nothing listens at {one.url}", f"Start it: {start}"
     if one.problem == "timed_out" and one.is_here:
-        return (
-            f"frozen or overloaded: {one.url} accepts connections but does not answer",
-            f"Restart it: `foundry server restart` (CLI up to 0.8: `foundry service restart`), or end "
-            f"it and: {start_command(scene)}",
-        )
-    if one.problem == "timed_out":
-        return f"{one.url} does not answer", "Check that machine, its firewall, and FOUNDRY_URL."
-    return (
-        f"{one.url}: {web.PROBLEMS.get(one.problem, one.problem)}",
-        f"Mend FOUNDRY_URL in {scene.settings.path.name}, then: {APPLY}",
-    )
+        restart = "`foundry server restart` (CLI up to 0.8: `foundry service restart`)"
+        message = f"frozen or overloaded: {one.url} accepts connections but does not answer"
+        return message, f"Restart it: {restart}, or end it and: {start}"
+    why = web.PROBLEMS.get(one.problem, one.problem)
+    mend = f"Mend FOUNDRY_URL in {scene.settings.path.name}, then: {APPLY}"
+    return f"{one.url}: {why}", f"Check that machine and its firewall. {mend}"
 
 
-def _for_containers(scene: Scene, one: Sighting) -> str:
-    """An address of this machine as the gateway must call it."""
+def _wrong_port(scene: Scene, one: Sighting, others: Sequence[Sighting]) -> tuple[str, str]:
+    """FOUNDRY_URL names one port, Foundry Local answers on another."""
+    ports = ", ".join(f"{other.port}" for other in others)
+    here = f"nothing answers at {one.url}"
+    if one.problem == SOMETHING_ELSE:
+        here = _somebody_else(one)
+    message = f"wrong port: {here}; Foundry Local answers on port {ports}"
+    url = f"http://{foundry.HOST_NAME}:{others[0].port}"
     if scene.is_started() and not scene.in_containers():
-        return one.base
-    return f"http://{foundry.HOST_NAME}:{one.port}"
+        url = others[0].base
+    elif _needs_bridge(scene, others[0], foundry.HOST_NAME) and others[0].loopback_only:
+        return f"{message}, for this machine only", f"Stop it, and run instead: {_own_host(scene)}"
+    return message, f"Set FOUNDRY_URL={url} in {scene.settings.path.name}, then: {APPLY}"
+
+
+def _somebody_else(one: Sighting) -> str:
+    who = next((str(who) for who in one.listeners if who.pid), "another program")
+    return f"{one.url} is answered by {who}, which is not Foundry Local"
+
+
+def _own_host(scene: Scene) -> str:
+    """The command that serves Foundry Local where containers reach it."""
+    return script("foundry_host.py", "--model", scene.settings.get("MODEL", "phi-4-mini"))
 
 
 # ---- From the containers' side -------------------------------------------------------------------
@@ -173,29 +178,27 @@ def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Resul
         name = scene.settings.path.name
         url = f"http://{foundry.HOST_NAME}:{one.port}"
         return Result("failed", message, f"Set FOUNDRY_URL={url} in {name}, then: {APPLY}", facts)
-    addresses = [who.address for who in one.listeners]
-    if _needs_bridge(scene, one) and addresses and all(map(foundry.is_loopback, addresses)):
-        message = (
-            f"it listens on {', '.join(sorted(set(addresses)))} only, and on Linux containers cannot "
-            f"reach this machine's loopback address"
+    if _needs_bridge(scene, one) and one.loopback_only:
+        on = ", ".join(sorted({who.address for who in one.listeners}))
+        why = "on Linux containers cannot reach this machine's loopback address"
+        remedy = (
+            f"Stop it, and run instead: {_own_host(scene)}   (it listens on Docker's bridge too)"
         )
-        instead = script("foundry_host.py", "--model", scene.settings.get("MODEL", "ALIAS"))
-        remedy = f"Stop it, and run instead: {instead}   (it listens on Docker's bridge as well)"
-        return Result("failed", message, remedy, {**facts, "reason": "loopback_only"})
+        return failed(f"it listens on {on} only, and {why}", remedy, **facts | {"reason": LOOPBACK})
     if asked_by is None:
         return ok("containers can reach it, as far as can be told before they run", **facts)
-    return _by_reason(scene, one, view, addresses, facts)
+    return _by_reason(scene, one, view, facts)
 
 
 def _by_reason(
     scene: Scene,
     one: Sighting,
     view: Mapping[str, Any],
-    addresses: Sequence[str],
     facts: dict[str, Any],
 ) -> Result:
     reason = str(view.get("reason"))
     asked_by = view["asked_by"]
+    addresses = [who.address for who in one.listeners]
     gateway = bridge.bridge_address() if _needs_bridge(scene, one) else None
     if gateway and reason == "refused" and not any(_covers(a, gateway) for a in addresses):
         message = f"it listens on {', '.join(addresses)}, but containers call {gateway}"
@@ -220,10 +223,10 @@ def _for_a_container(scene: Scene) -> bool:
     return scene.in_containers() or not scene.is_started()
 
 
-def _needs_bridge(scene: Scene, one: Sighting) -> bool:
-    """Whether whoever asks can reach this machine at its bridge's address only."""
-    name = urlsplit(one.url).hostname
-    return is_linux() and name == foundry.HOST_NAME and not scene.in_virtual_machine()
+def _needs_bridge(scene: Scene, one: Sighting, name: str | None = None) -> bool:
+    """Whether containers reach this machine at its bridge's address only."""
+    called = name or urlsplit(one.url).hostname
+    return is_linux() and called == foundry.HOST_NAME and not scene.in_virtual_machine()
 
 
 CHECKS = (
