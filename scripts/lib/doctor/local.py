@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from lib import foundry, holders
 from lib.doctor import web
@@ -187,7 +187,8 @@ def start_command(scene: Scene) -> str:
     """What starts Foundry Local here, at the port that the stack calls."""
     port = next((one.port for one in sightings(scene) if one.is_here), foundry.DEFAULT_PORT)
     model = scene.settings.get("MODEL", "phi-4-mini")
-    own = script("foundry_host.py", "--model", quote(model))
+    at = [] if port == foundry.DEFAULT_PORT else ["--port", str(port)]
+    own = script("foundry_host.py", "--model", model, *at)
     if is_linux():
         return own
     if shutil.which("foundry") is None:

@@ -33,7 +33,10 @@ def check_foundry(scene: Scene) -> Result | list[Result]:
     lost = [_lost(scene, one) for one in seen if not one.generation]
     if answering:
         return [*map(_found, answering), *(_softer(one, "the next one answers") for one in lost)]
-    remote_up = [one for one in seen if container_view.is_up(scene, one.url)]
+    # What is on this machine was asked here and now; of the rest the gateway may know more.
+    remote_up = [
+        one for one in seen if not one.is_here and container_view.is_up(scene, one.url)
+    ]
     if remote_up:
         return ok(f"answers the gateway at {remote_up[0].url}", **remote_up[0].facts())
     return _without_any_here(scene, lost)
@@ -110,7 +113,8 @@ def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
         again = f"or end it with `kill -KILL {frozen.pid}` and start it again: {start}"
         message = f"frozen: {frozen} holds port {one.port}, but it is stopped and answers nothing"
         return message, f"kill -CONT {frozen.pid}   ({again})"
-    others = elsewhere(scene) if one.is_here else []
+    may_be_elsewhere = one.is_here and one.problem in {"refused", SOMETHING_ELSE}
+    others = elsewhere(scene) if may_be_elsewhere else []
     if others:
         return _wrong_port(scene, one, others)
     if one.problem == SOMETHING_ELSE:
@@ -130,7 +134,7 @@ def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
 def _wrong_port(scene: Scene, one: Sighting, others: Sequence[Sighting]) -> tuple[str, str]:
     """FOUNDRY_URL names one port, Foundry Local answers on another."""
     ports = ", ".join(f"{other.port}" for other in others)
-    here = f"nothing answers at {one.url}"
+    here = f"nothing listens at {one.url}"
     if one.problem == SOMETHING_ELSE:
         here = _somebody_else(one)
     message = f"wrong port: {here}; Foundry Local answers on port {ports}"
@@ -139,7 +143,9 @@ def _wrong_port(scene: Scene, one: Sighting, others: Sequence[Sighting]) -> tupl
         url = others[0].base
     elif _needs_bridge(scene, others[0], foundry.HOST_NAME) and others[0].loopback_only:
         return f"{message}, for this machine only", f"Stop it, and run instead: {_own_host(scene)}"
-    return message, f"Set FOUNDRY_URL={url} in {scene.settings.path.name}, then: {APPLY}"
+    there = f"or start it where it is expected: {start_command(scene)}"
+    mend = f"Set FOUNDRY_URL={url} in {scene.settings.path.name}, then: {APPLY}"
+    return message, f"{mend}   ({there})"
 
 
 def _somebody_else(one: Sighting) -> str:
