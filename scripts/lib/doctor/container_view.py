@@ -11,6 +11,10 @@ from lib.doctor.shell import ask
 SECONDS = 14.0
 PROBER = "healthcheck"
 EMBEDDED = "foundry-local"
+OUT_OF_REACH = frozenset(
+    ("name_not_resolved", "refused", "timed_out", "unreachable", "not_foundry", "tls_failed")
+)
+"""Of the probe's reasons those that mean that Foundry Local was not even met."""
 
 
 def upstream(scene: Scene, url: str) -> Mapping[str, Any]:
@@ -69,7 +73,8 @@ def _prober(scene: Scene, url: str) -> Mapping[str, Any]:
         return {}
     if not isinstance(told, dict):
         return {}
-    return {**told, "asked_by": "health probe's container", "state": "up" if said.ok else "down"}
+    state = "down" if told.get("reason") in OUT_OF_REACH else "up"
+    return {**told, "asked_by": "health probe's container", "state": state}
 
 
 def _gateway(scene: Scene, url: str) -> Mapping[str, Any]:

@@ -15,6 +15,11 @@ from lib.doctor.scene import Scene
 
 STALE_SECONDS = 60.0
 """Four scrapes at the usual interval."""
+LATE_SECONDS = 20.0
+"""More than one scrape of it: with failed writes besides, they are why."""
+_RUNTIME = ("foundry", "foundry-from-containers", "models")
+CAUSES = {"foundry": _RUNTIME, "gateway": (*_RUNTIME, "gateway"), "chat": (*_RUNTIME, "gateway")}
+"""Which of our checks name the cause of what the probe's part of this name sees."""
 FAILED_WRITES = re.compile(
     r"^(prometheus_tsdb_(?:wal_writes|wal_truncations|checkpoint_creations|compactions|head_truncations)"
     r"_failed_total)(?:\{[^}]*\})? (\S+)$",
@@ -31,8 +36,13 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     status = scene.reply(one).json
     facts = {"status": status.get("status"), "version": status.get("version")}
     down = [each for each in status["parts"] if each.get("state") == "down"]
+    news = [each for each in down if not _is_told(scene, each)]
+    if news:
+        return [_down(each) for each in news]
     if down:
-        return [_down(each) for each in down]
+        said = ", ".join(f"{each['title']} ({each.get('reason')})" for each in down)
+        reasons = {str(each["name"]): each.get("reason") for each in down}
+        return info(f"sees what is said above as well: {said}", **facts, down=reasons)
     if status.get("status") == "starting":
         return info("has just been started and has not asked everything yet", **facts)
     up = sum(each.get("state") == "up" for each in status["parts"])
@@ -41,15 +51,22 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     return ok(f"all of the {up} things it asks are up{rest}", **facts)
 
 
+def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
+    """Whether an earlier check has named the cause of what the probe sees."""
+    name = str(each["name"])
+    if scene.is_bad("containers", name.removesuffix("-socket")):
+        return True
+    return any(map(scene.is_bad, CAUSES.get(name, (name,))))
+
+
 def _down(each: Mapping[str, Any]) -> Result:
     since = f" since {each['since']}" if each.get("since") else ""
     reason = f" ({each['reason']})" if each.get("reason") else ""
     message = f"down{since}{reason}: {each.get('message') or 'no more is known'}"
     remedy = each.get("remedy") or "docker compose logs healthcheck"
     facts = {name: each.get(name) for name in ("target", "since", "reason", "facts")}
-    return Result(
-        "failed", message, remedy, facts, about=str(each["name"]), title=str(each["title"])
-    )
+    about, title = str(each["name"]), str(each["title"])
+    return Result("failed", message, remedy, facts, about, title)
 
 
 def check_prometheus(scene: Scene) -> Result:
@@ -66,7 +83,7 @@ def check_prometheus(scene: Scene) -> Result:
     written = failed_writes(web.get(f"{url}/metrics").body.decode("utf-8", "replace"))
     age = newest_sample_age(url)
     facts = {"url": url, "newest_sample_age_seconds": age, "failed_writes": written}
-    if written and (age is None or age > STALE_SECONDS / 2):
+    if written and (age is None or age > LATE_SECONDS):
         return failed(
             f"cannot write to its storage ({', '.join(written)}): its disk is full, most likely",
             "Free some space (`docker system df` shows what Docker keeps), or set a smaller "
@@ -124,23 +141,17 @@ def check_grafana(scene: Scene) -> Result:
 
 
 CHECKS = (
+    Check("prometheus", "Prometheus", GROUP, check_prometheus, ("stack",), ("ports", "containers")),
+    Check("grafana", "Grafana", GROUP, check_grafana, ("stack",), ("ports", "containers")),
     Check(
         "healthcheck",
         "Health probe",
         GROUP,
         check_probe,
         needs=("stack",),
-        after=("ports", "containers"),
-    ),
-    Check(
-        "prometheus",
-        "Prometheus",
-        GROUP,
-        check_prometheus,
-        needs=("stack",),
-        after=("ports", "containers"),
-    ),
-    Check(
-        "grafana", "Grafana", GROUP, check_grafana, needs=("stack",), after=("ports", "containers")
+        after=(
+            *("foundry", "foundry-from-containers", "models", "ports", "containers", "gateway"),
+            *("chainlit", "chainlit-socket", "open-webui", "webgpu", "prometheus", "grafana"),
+        ),
     ),
 )

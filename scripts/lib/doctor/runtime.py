@@ -34,9 +34,7 @@ def check_foundry(scene: Scene) -> Result | list[Result]:
     if answering:
         return [*map(_found, answering), *(_softer(one, "the next one answers") for one in lost)]
     # What is on this machine was asked here and now; of the rest the gateway may know more.
-    remote_up = [
-        one for one in seen if not one.is_here and container_view.is_up(scene, one.url)
-    ]
+    remote_up = [one for one in seen if not one.is_here and container_view.is_up(scene, one.url)]
     if remote_up:
         return ok(f"answers the gateway at {remote_up[0].url}", **remote_up[0].facts())
     return _without_any_here(scene, lost)
