@@ -31,12 +31,11 @@ from lib.compose import Stack
 from lib.console import StepFailedError, note, step
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
+from lib.requirements import NEEDED_DISK_BYTES, NEEDED_MEMORY_BYTES
 from lib.runtime import choose_runtime
 from lib.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
-NEEDED_DISK_BYTES = 6 * 1024**3
-NEEDED_MEMORY_BYTES = 3 * 1024**3
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILES = "compose.yaml:compose.offline.yaml"
 

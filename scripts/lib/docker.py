@@ -1,6 +1,7 @@
 """The Docker engine: found, installed where we may, started where nothing else does, checked."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -137,24 +138,60 @@ def start_engine() -> Engine:
     Raises:
         StepFailedError: it cannot be started from here, or does not answer in time.
     """
-    if "permission denied" in complaint():
-        raise StepFailedError(
-            "The Docker engine refuses this user (permission denied on its socket).",
-            "Run `sudo usermod -aG docker $USER`, sign in again, and run this again.",
-        )
-    if shutil.which("dockerd") is None:
-        raise StepFailedError(
-            "The Docker engine does not answer.", "Start Docker Desktop, and run this again."
-        )
-    if not debian.is_root():
-        raise StepFailedError(
-            "The Docker engine is not running.",
-            "Start it with `sudo systemctl start docker`, and run this again.",
-        )
+    said = complaint()
+    here = shutil.which("dockerd") is not None and "DOCKER_HOST" not in os.environ
+    if not here or not debian.is_root() or "permission denied" in said:
+        raise why_silent(said)
     if debian.has_systemd():
         run(["systemctl", "start", "docker"], remedy="See `journalctl -u docker`.", quiet=True)
         return wait_for_engine(None)
     return wait_for_engine(launch())
+
+
+def why_silent(said: str) -> StepFailedError:
+    """Why an installed engine does not answer, and what a person does about it here.
+
+    Args:
+        said: the docker client's complaint.
+    """
+    if "permission denied" in said.lower():
+        return StepFailedError(
+            "The Docker engine refuses this user (permission denied on its socket).",
+            "Run `sudo usermod -aG docker $USER`, sign in again, and run this again.",
+        )
+    elsewhere = os.environ.get("DOCKER_HOST", "")
+    if elsewhere:
+        return StepFailedError(
+            f"No Docker engine answers at DOCKER_HOST={elsewhere}.",
+            "Start the engine there, or unset DOCKER_HOST to use this machine's, and run this "
+            "again.",
+        )
+    if shutil.which("dockerd") is None or is_desktop_client():
+        return StepFailedError(
+            "The Docker engine does not answer.", "Start Docker Desktop, and run this again."
+        )
+    start = "systemctl start docker" if debian.has_systemd() else "python3 scripts/up.py"
+    start = start if debian.is_root() else f"sudo {start}"
+    return StepFailedError(
+        "The Docker engine is not running.", f"Start it with `{start}`, and run this again."
+    )
+
+
+def how_to_restart() -> str:
+    """What restarts the engine on this system."""
+    if sys.platform in {"win32", "darwin"} or is_desktop_client():
+        return "Docker Desktop's menu has Restart."
+    return "`sudo systemctl restart docker`" if debian.has_systemd() else "end and start dockerd."
+
+
+def how_to_upgrade() -> str:
+    """What brings a newer Docker on this system."""
+    if sys.platform in {"win32", "darwin"} or is_desktop_client():
+        return "Update Docker Desktop (its menu has Check for updates), and run this again."
+    return (
+        "Upgrade Docker Engine with the Compose and Buildx plugins "
+        "(https://docs.docker.com/engine/install/), and run this again."
+    )
 
 
 def complaint() -> str:

@@ -77,6 +77,10 @@ class Settings:
         """A value that the user has set or an earlier run wrote down, or the default."""
         return self._environment.get(name) or self._all.get(name, "") or default
 
+    def names(self) -> set[str]:
+        """Every name that has a value: of the environment, the user's own, and written down."""
+        return self._environment.keys() | self._all.keys()
+
     def remember(self, values: Mapping[str, str]) -> bool:
         """Write down what this run chose; returns whether the file changed.
 

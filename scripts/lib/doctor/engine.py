@@ -1,0 +1,184 @@
+"""Docker and Compose: there, running, new enough, allowed; and what this stack is made of."""
+
+import json
+import shutil
+
+from lib import docker
+from lib.compose import Container
+from lib.doctor.results import Check, Result, failed, ok, skipped
+from lib.doctor.scene import Scene
+from lib.doctor.shell import ask, script
+
+
+def check_docker(scene: Scene) -> Result:
+    """The engine: installed, running, allowed, new enough."""
+    if shutil.which("docker") is None:
+        return failed("Docker is not installed", docker.how_to_install(), installed=False)
+    said = scene.docker_version()
+    if said.timed_out:
+        return failed(
+            "the Docker engine does not answer (no word within 10 s)",
+            f"Restart it: {docker.how_to_restart()}",
+            installed=True,
+            running=False,
+        )
+    if not scene.docker_answers():
+        problem = docker.why_silent(said.err)
+        return failed(problem.problem, problem.remedy, installed=True, running=False)
+    server = json.loads(said.out)
+    version = str(server.get("Version", ""))
+    facts = {
+        "installed": True,
+        "running": True,
+        "version": version,
+        "system": scene.docker_info().get("OperatingSystem"),
+        "project": scene.project,
+    }
+    oldest = ".".join(map(str, docker.OLDEST_ENGINE))
+    if docker.version_in(version) < docker.OLDEST_ENGINE:
+        message = f"Engine {version} is too old; {oldest} or newer is expected"
+        return Result("failed", message, docker.how_to_upgrade(), facts)
+    where = "in a virtual machine" if scene.in_virtual_machine() else "on this machine's kernel"
+    return ok(f"Engine {version} is running, {where}", **facts)
+
+
+def check_compose(scene: Scene) -> Result:
+    """Compose and Buildx: there and new enough; and the stack's files make sense to Compose."""
+    found = {}
+    for name, words, oldest in (
+        ("Compose", ["compose", "version", "--short"], docker.OLDEST_COMPOSE),
+        ("Buildx", ["buildx", "version"], docker.OLDEST_BUILDX),
+    ):
+        said = ask(["docker", *words])
+        version = docker.version_in(said.out)
+        wanted = ".".join(map(str, oldest))
+        if not said.ok or not version:
+            return failed(
+                f"Docker {name} is missing; {wanted} or newer is expected", docker.how_to_install()
+            )
+        found[name.lower()] = ".".join(map(str, version))
+        if version < oldest:
+            message = f"{name} {found[name.lower()]} is too old; {wanted} or newer is expected"
+            return Result("failed", message, docker.how_to_upgrade(), found)
+    read = ask(["docker", "compose", "config", "--quiet"])
+    if not read.ok:
+        why = "did not end in time" if read.timed_out else read.last_line or "failed"
+        return failed(
+            f"Compose cannot read this stack's files: {why}",
+            "Mend what it says in .env or the file it names, then look with: "
+            "docker compose config --quiet",
+            **found,
+        )
+    services = list(scene.services())
+    return ok(
+        f"{found['compose']}, and it understands the {len(services)} services",
+        **found,
+        services=services,
+        files=scene.settings.get("COMPOSE_FILE", "compose.yaml"),
+        profiles=scene.settings.get("COMPOSE_PROFILES"),
+    )
+
+
+def check_stack(scene: Scene) -> Result:
+    """Whether the stack is started at all."""
+    containers = scene.containers()
+    if containers:
+        running = sum(one.state == "running" for one in containers)
+        return ok(f"started: {running} containers run", containers=len(containers))
+    if scene.is_started():
+        return ok("runs outside containers: something of it answers at its ports", containers=0)
+    if not scene.docker_answers():
+        return skipped("Docker does not answer")
+    return failed("not started", script("up.py"), containers=0)
+
+
+def check_containers(scene: Scene) -> Result | list[Result]:
+    """Whether each of its containers is well."""
+    containers = scene.containers()
+    if not containers:
+        return skipped("it runs outside containers")
+    starting = [one.service for one in containers if one.health == "starting"]
+    problems = [
+        _container_problem(one)
+        for one in containers
+        if not one.is_well and one.service not in starting
+    ]
+    present = {one.service for one in containers}
+    problems += [
+        Result(
+            "failed",
+            "it has no container",
+            f"docker compose up -d {name}",
+            {"service": name, "condition": "absent"},
+            about=name,
+            title=name,
+        )
+        for name in scene.services()
+        if name not in present
+    ]
+    if problems:
+        return problems
+    if starting:
+        message = f"still starting: {', '.join(starting)}"
+        wait = "Wait a minute and look again; `docker compose ps` shows it too."
+        return Result("warning", message, wait, {"starting": starting})
+    return ok("all healthy", services=sorted(present))
+
+
+def condition(one: Container) -> str:
+    """A container's condition in one word, as a sentence about it goes on."""
+    if one.state == "running":
+        return f"is {one.health or 'running'}"
+    return one.word if one.state == "exited" and one.exit_code else f"is {one.state}"
+
+
+def _container_problem(one: Container) -> Result:
+    """One container that is not well, with the reason that the engine or its log gives."""
+    service = one.service
+    facts = {"service": service, "condition": one.state, "health": one.health}
+    form = "{{.State.OOMKilled}}"
+    id_ = ask(["docker", "compose", "ps", "--all", "--quiet", service]).out.strip()
+    if id_ and ask(["docker", "inspect", "--format", form, id_]).out.strip() == "true":
+        message = "it was ended because it had used up its memory limit"
+        remedy = (
+            "Give it more (EMBEDDED_MEMORY_LIMIT in .env for foundry-local, mem_limit in "
+            f"compose.yaml for the others), then: docker compose up -d {service}"
+        )
+        return Result("failed", message, remedy, facts, about=service, title=service)
+    if one.state == "paused":
+        message, remedy = "the container is paused", f"docker compose unpause {service}"
+        return Result("failed", message, remedy, facts, about=service, title=service)
+    last = ""
+    if one.exit_code or one.state == "restarting":
+        tail = ["logs", "--no-color", "--no-log-prefix", "--tail", "3", service]
+        said = ask(["docker", "compose", *tail]).out.strip().splitlines()
+        last = f"; it said last: {said[-1][:160]}" if said else ""
+    verb = "restart" if one.state == "running" else "up -d"
+    remedy = f"docker compose {verb} {service}   (what it said: docker compose logs {service})"
+    message = f"the container {condition(one)}{last}"
+    return Result("failed", message, remedy, facts, about=service, title=service)
+
+
+CHECKS = (
+    Check(
+        "docker",
+        "Docker",
+        "This machine",
+        check_docker,
+        after=("settings",),
+        otherwise="Docker does not answer",
+    ),
+    Check("compose", "Compose", "This machine", check_compose, needs=("docker",)),
+)
+STACK = (
+    Check(
+        "stack",
+        "Stack",
+        "The stack",
+        check_stack,
+        needs=("settings",),
+        after=("docker", "compose"),
+        otherwise="the stack is not started",
+    ),
+    Check("containers", "Containers", "The stack", check_containers, needs=("stack",)),
+)

@@ -1,0 +1,157 @@
+"""The health probe, Prometheus and Grafana: reachable, and what they themselves say is wrong."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from lib.doctor import web
+from lib.doctor.pages import GROUP, unanswered
+from lib.doctor.parts import OK, part
+from lib.doctor.results import Check, Result, failed, info, ok, skipped
+from lib.doctor.scene import Scene
+
+STALE_SECONDS = 60.0
+"""Four scrapes at the usual interval."""
+LATE_SECONDS = 20.0
+"""More than one scrape of it: with failed writes besides, they are why."""
+_RUNTIME = ("foundry", "foundry-from-containers", "models")
+CAUSES = {"foundry": _RUNTIME, "gateway": (*_RUNTIME, "gateway"), "chat": (*_RUNTIME, "gateway")}
+"""Which of our checks name the cause of what the probe's part of this name sees."""
+FAILED_WRITES = re.compile(
+    r"^(prometheus_tsdb_(?:wal_writes|wal_truncations|checkpoint_creations|compactions|head_truncations)"
+    r"_failed_total)(?:\{[^}]*\})? (\S+)$",
+    re.MULTILINE,
+)
+
+
+def check_probe(scene: Scene) -> Result | list[Result]:
+    """What the health probe finds from inside, one line for each part that is down."""
+    one = part("healthcheck")
+    wrong = unanswered(scene, one)
+    if wrong is not None:
+        return wrong
+    status = scene.reply(one).json
+    facts = {"status": status.get("status"), "version": status.get("version")}
+    down = [each for each in status["parts"] if each.get("state") == "down"]
+    news = [each for each in down if not _is_told(scene, each)]
+    if news:
+        return [_down(each) for each in news]
+    if down:
+        said = ", ".join(f"{each['title']} ({each.get('reason')})" for each in down)
+        reasons = {str(each["name"]): each.get("reason") for each in down}
+        return info(f"sees what is said above as well: {said}", **facts, down=reasons)
+    if status.get("status") == "starting":
+        return info("has just been started and has not asked everything yet", **facts)
+    up = sum(each.get("state") == "up" for each in status["parts"])
+    kept = [each for each in status["parts"] if each.get("state") == "skipped"]
+    rest = "".join(f"; {each['title']}: {each.get('message') or 'skipped'}" for each in kept)
+    return ok(f"all of the {up} things it asks are up{rest}", **facts)
+
+
+def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
+    """Whether an earlier check has named the cause of what the probe sees."""
+    name = str(each["name"])
+    if scene.is_bad("containers", name.removesuffix("-socket")):
+        return True
+    return any(map(scene.is_bad, CAUSES.get(name, (name,))))
+
+
+def _down(each: Mapping[str, Any]) -> Result:
+    since = f" since {each['since']}" if each.get("since") else ""
+    reason = f" ({each['reason']})" if each.get("reason") else ""
+    message = f"down{since}{reason}: {each.get('message') or 'no more is known'}"
+    remedy = each.get("remedy") or "docker compose logs healthcheck"
+    facts = {name: each.get(name) for name in ("target", "since", "reason", "facts")}
+    about, title = str(each["name"]), str(each["title"])
+    return Result("failed", message, remedy, facts, about, title)
+
+
+def check_prometheus(scene: Scene) -> Result:
+    """Prometheus is ready, and what it scrapes reaches its disk."""
+    one = part("prometheus")
+    wrong = unanswered(scene, one)
+    url = scene.url(one)
+    if wrong is not None:
+        status = scene.reply(one).status
+        if status and wrong.state == "failed" and "status" in wrong.facts and status != OK:
+            wait = "Wait a minute: it reads its log. If it stays so: docker compose logs prometheus"
+            return failed(f"is not ready (status {status})", wait, url=url)
+        return wrong
+    written = failed_writes(web.get(f"{url}/metrics").body.decode("utf-8", "replace"))
+    age = newest_sample_age(url)
+    facts = {"url": url, "newest_sample_age_seconds": age, "failed_writes": written}
+    if written and (age is None or age > LATE_SECONDS):
+        return failed(
+            f"cannot write to its storage ({', '.join(written)}): its disk is full, most likely",
+            "Free some space (`docker system df` shows what Docker keeps), or set a smaller "
+            "PROMETHEUS_RETENTION_SIZE in .env; then: docker compose up -d --force-recreate "
+            "prometheus",
+            **facts,
+            reason="storage_failed",
+        )
+    if age is not None and age > STALE_SECONDS:
+        return failed(
+            f"is ready, but has recorded nothing for {age:.0f} s",
+            "docker compose logs prometheus   (then: docker compose restart prometheus)",
+            **facts,
+            reason="not_recording",
+        )
+    newest = "no samples yet" if age is None else f"newest sample {age:.0f} s old"
+    return ok(f"ready and recording, {newest}", **facts)
+
+
+def failed_writes(metrics: str) -> list[str]:
+    """The counters of failed writes that are above zero, from Prometheus's own metrics."""
+    return [name for name, value in FAILED_WRITES.findall(metrics) if float(value) > 0]
+
+
+def newest_sample_age(url: str) -> float | None:
+    """Seconds since Prometheus last recorded anything; None where it has nothing at all."""
+    # Over an hour, so that a Prometheus that has stopped recording does not look like a new one.
+    query = quote("max(timestamp(last_over_time(up[1h])))")
+    reply = web.get(f"{url}/api/v1/query?query={query}")
+    try:
+        result = json.loads(reply.body)["data"]["result"]
+        return max(0.0, time.time() - float(result[0]["value"][1])) if result else None
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def check_grafana(scene: Scene) -> Result:
+    """Grafana answers and its database does; or this stack was built without it."""
+    one = part("grafana")
+    offline = "compose.offline.yaml" in scene.settings.get("COMPOSE_FILE")
+    if "grafana" not in scene.present():
+        if offline:
+            return info(
+                "not built: no package of it exists without a registry; the status page stands in"
+            )
+        return skipped("grafana is not part of this stack")
+    wrong = unanswered(scene, one)
+    if wrong is not None:
+        return wrong
+    database = scene.reply(one).json.get("database")
+    if database != "ok":
+        remedy = "docker compose logs grafana   (is the disk full? `docker system df`)"
+        return failed(f"its database is {database!r}", remedy)
+    return ok(f"answers at {scene.url(one).replace('127.0.0.1', 'localhost')}", url=scene.url(one))
+
+
+CHECKS = (
+    Check("prometheus", "Prometheus", GROUP, check_prometheus, ("stack",), ("ports", "containers")),
+    Check("grafana", "Grafana", GROUP, check_grafana, ("stack",), ("ports", "containers")),
+    Check(
+        "healthcheck",
+        "Health probe",
+        GROUP,
+        check_probe,
+        needs=("stack",),
+        after=(
+            *("foundry", "foundry-from-containers", "models", "ports", "containers", "gateway"),
+            *("chainlit", "chainlit-socket", "open-webui", "webgpu", "prometheus", "grafana"),
+        ),
+    ),
+)

@@ -1,0 +1,88 @@
+"""The published ports: free, ours, or taken, and then by whom."""
+
+import errno
+import socket
+import sys
+
+from lib import holders
+from lib.addresses import is_free, port_of
+from lib.doctor.local import listeners
+from lib.doctor.parts import PARTS, Part
+from lib.doctor.results import Check, Result, ok
+from lib.doctor.scene import Scene
+from lib.doctor.shell import script
+
+
+def check_ports(scene: Scene) -> Result | list[Result]:
+    """Every port of this stack is free or its own."""
+    host = scene.settings.get("BIND_ADDRESS", "127.0.0.1")
+    if not is_here(host):
+        message = f"BIND_ADDRESS {host} is not an address of this machine"
+        name = scene.settings.path.name
+        return Result("failed", message, f"Set it to 127.0.0.1, or remove it from {name}.")
+    parts = [one for one in PARTS if one.name in scene.present()]
+    wrong = [result for one in parts if (result := _taken(scene, host, one))]
+    if wrong:
+        return wrong
+    ours = [port_of(scene.settings, one.address) for one in parts if _is_ours(scene, one)]
+    ports = [port_of(scene.settings, one.address) for one in parts]
+    said = ", ".join(map(str, ports))
+    if not ours:
+        return ok(f"{said} are free", ports=ports)
+    free = [port for port in ports if port not in ours]
+    rest = f"; {', '.join(map(str, free))} not in use" if free else ""
+    return ok(f"{', '.join(map(str, ours))} belong to this stack{rest}", ports=ports)
+
+
+def _is_ours(scene: Scene, part: Part) -> bool:
+    port = port_of(scene.settings, part.address)
+    return scene.published().get(port) == scene.project or scene.is_ours(part)
+
+
+def _taken(scene: Scene, host: str, part: Part) -> Result | None:
+    """Who else holds a part's port; None where nobody does."""
+    port = port_of(scene.settings, part.address)
+    if _is_ours(scene, part) or is_free(host, port):
+        return None
+    who = next(iter(holders.on(port, listeners(scene))), None)
+    other = scene.published().get(port, "")
+    facts = {
+        "port": port,
+        "setting": part.address.port_setting,
+        "pid": who.pid if who else None,
+        "program": who.name if who else None,
+        "command": who.command[: holders.LONGEST_COMMAND] if who else None,
+        "container_of": other or None,
+    }
+    if other:
+        taken_by = f"a container of “{other}”"
+        end = f"stop it (docker compose -p {other} stop)"
+    else:
+        taken_by = str(who) if who else "another program"
+        end = holders.how_to_end(who) if who else "end that program"
+    return Result(
+        "failed",
+        f"port {port}, wanted for {part.title}, is taken by {taken_by}",
+        f"{end[:1].upper()}{end[1:]}, or set {part.address.port_setting} in "
+        f"{scene.settings.path.name} to a free port; then: {script('up.py')}",
+        facts,
+        about=part.name,
+        title=f"Port {port}",
+    )
+
+
+def is_here(host: str) -> bool:
+    """Whether an address is one of this machine, so that a server can listen on it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            not_here = {errno.EADDRNOTAVAIL, 10049 if sys.platform == "win32" else 0}
+            return error.errno not in not_here and not isinstance(error, socket.gaierror)
+    return True
+
+
+CHECKS = (
+    Check("ports", "Ports", "This machine", check_ports, needs=("settings",), after=("docker",)),
+)
