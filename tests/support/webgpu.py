@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
 
-from support.browser import ARGUMENTS, chromium
+from support.browser import ARGUMENTS
 from support.foundry import free_port_pair
 from support.gateway import Gateway
 

@@ -245,7 +245,10 @@ function showCapabilities(has) {
   const { level, title, detail } = judge(has, backend);
   element('badge').dataset.level = level;
   element('badge-title').textContent = title;
-  element('badge-detail').textContent = level === 'good' ? '' : detail;
+  element('badge-detail').textContent = detail;
+  const why = /** @type {HTMLDetailsElement} */ (element('why'));
+  why.hidden = level === 'good';
+  why.open = level === 'bad';
   const { adapter } = has;
   /** @type {[string, string][]} */
   const facts = [
