@@ -1,6 +1,8 @@
 // What a model must look like to be used here, and what is wrong with one that does not.
 // No page in here, and no runtime: it judges what the runtime says about a model.
 
+import { PageError } from '../shared/errors.js';
+
 /** Far more than a network for digits needs, and little enough to read at once. */
 export const LARGEST = 64 * 1024 * 1024;
 
@@ -10,56 +12,51 @@ export const LARGEST = 64 * 1024 * 1024;
  *   shape?: readonly (number | string)[] }} Port
  */
 
-/** A file that cannot be used; its message is for the person who chose it. */
-export class UnfitModel extends Error {
-  name = 'UnfitModel';
-}
+export const REMEDY =
+  'Use a model that takes float32 [1, 1, 28, 28], white on black from 0 to 1, and gives ten numbers.';
 
 /**
- * Before it is read.
+ * Before a file is read.
  * @param {{ name: string, size: number }} file
+ * @throws {PageError}
  */
 export function checkFile({ name, size }) {
-  if (size === 0) throw new UnfitModel(`${name} is empty. Choose an ONNX file.`);
+  if (size === 0) throw new PageError(`${name} is empty.`, 'Choose an ONNX file.');
   if (size > LARGEST) {
-    throw new UnfitModel(
-      `${name} has ${megabytes(size)}; at most ${megabytes(LARGEST)} are read here. ` +
-        'Choose a smaller model.',
+    throw new PageError(
+      `${name} has ${megabytes(size)}, and at most ${megabytes(LARGEST)} are read here.`,
+      'Choose a smaller model: one for digits needs less than one megabyte.',
     );
   }
 }
 
 /**
- * The input and the output to use; names do not matter, shapes do.
+ * The output to use; names do not matter, types and shapes do.
  * @param {readonly Port[]} inputs
  * @param {readonly Port[]} outputs
- * @returns {{ input: string, output: string }}
+ * @returns {string} its name
+ * @throws {PageError}
  */
 export function checkPorts(inputs, outputs) {
-  if (inputs.length !== 1) {
-    throw new UnfitModel(
-      `This model has ${inputs.length} inputs (${inputs.map(described).join(', ')}). ` +
-        'It must have one: float32 [1, 1, 28, 28].',
-    );
+  if (inputs.length !== 1 || !isPicture(inputs[0])) {
+    throw new PageError(`This model takes ${inputs.map(described).join(' and ')}.`, REMEDY);
   }
-  const [input] = inputs;
-  if (!input.isTensor || input.type !== 'float32' || !fits(input.shape, [1, 1, 28, 28])) {
-    throw new UnfitModel(
-      `This model takes ${described(input)}. It must take float32 [1, 1, 28, 28]: ` +
-        'one picture of one channel, 28 by 28.',
-    );
-  }
-  const tens = outputs.filter(
-    ({ isTensor, type, shape }) => isTensor && type === 'float32' && (fits(shape, [1, 10]) || fits(shape, [10])),
-  );
+  const tens = outputs.filter(isTen);
   const output = tens.find(({ name }) => /prob|softmax/i.test(name)) ?? tens[0];
   if (!output) {
-    throw new UnfitModel(
-      `This model gives ${outputs.map(described).join(', ')}. ` +
-        'It must give ten numbers, one for each digit: float32 [1, 10].',
-    );
+    throw new PageError(`This model gives ${outputs.map(described).join(' and ')}.`, REMEDY);
   }
-  return { input: input.name, output: output.name };
+  return output.name;
+}
+
+/** @param {Port} port */
+function isPicture({ type, shape }) {
+  return type === 'float32' && fits(shape, [1, 1, 28, 28]);
+}
+
+/** @param {Port} port */
+function isTen({ type, shape }) {
+  return type === 'float32' && (fits(shape, [1, 10]) || fits(shape, [10]));
 }
 
 /**
@@ -68,15 +65,15 @@ export function checkPorts(inputs, outputs) {
  */
 function fits(shape, wanted) {
   return (
-    shape?.length === wanted.length &&
+    shape !== undefined &&
+    shape.length === wanted.length &&
     shape.every((size, index) => typeof size !== 'number' || size < 0 || size === wanted[index])
   );
 }
 
 /** @param {Port} port */
 function described({ name, isTensor, type, shape }) {
-  if (!isTensor) return `“${name}”, which is no tensor`;
-  return `“${name}”, ${type} [${(shape ?? []).join(', ')}]`;
+  return isTensor ? `“${name}”, ${type} [${(shape ?? []).join(', ')}]` : `“${name}”, no tensor`;
 }
 
 /** @param {number} bytes */
