@@ -12,7 +12,10 @@ import { Sketchpad } from './sketchpad.js';
 
 const LAYOUT = `
   <div class="card digits-draw">
-    <h2>Draw a digit</h2>
+    <div class="digits-title">
+      <h2>Draw a digit</h2>
+      <p class="digits-glance" aria-hidden="true"></p>
+    </div>
     <div class="digits-paper">
       <canvas class="digits-canvas" tabindex="0" role="application"
         aria-roledescription="drawing area" aria-label="Draw a digit here"
@@ -30,7 +33,7 @@ const LAYOUT = `
       <kbd>arrows</kbd> move, <kbd>Space</kbd> lowers and lifts the pen,
       <kbd>Backspace</kbd> takes back, <kbd>Esc</kbd> clears.</p>
   </div>
-  <div class="card digits-result">
+  <div class="card digits-result" aria-busy="true">
     <h2 class="visually-hidden">What the model says</h2>
     <div class="digits-answer">
       <p class="digits-answer-digit"></p>
@@ -135,13 +138,13 @@ export async function mount(section, { backend, onError }) {
    * @param {() => Promise<void>} change
    */
   async function open(change) {
-    section.setAttribute('aria-busy', 'true');
+    find('.digits-result').setAttribute('aria-busy', 'true');
     find('.digits-backend').textContent = 'Opening the model…';
     try {
       await change();
       find('.digits-own-failed').hidden = true;
     } finally {
-      section.removeAttribute('aria-busy');
+      find('.digits-result').removeAttribute('aria-busy');
       showModel();
     }
     modelTimes.clear();

@@ -33,13 +33,14 @@ export class Result {
   /** Nothing is drawn. */
   empty() {
     this.#show('–', 'Nothing drawn yet', '');
+    this.#find('.digits-glance').textContent = '';
     for (const { row, number } of this.#bars) {
       row.style.setProperty('--share', '0');
       row.classList.remove('likeliest');
       number.textContent = '–';
     }
     this.picture(new Float32Array(SIDE * SIDE));
-    clearTimeout(this.#timer);
+    window.clearTimeout(this.#timer);
   }
 
   /** @param {number[]} shares ten probabilities */
@@ -53,8 +54,9 @@ export class Result {
     });
     const doubt = shares[second] >= 0.1 ? `or ${second}, ${percent(shares[second])}` : '';
     this.#show(String(best), `${percent(shares[best])} sure`, doubt);
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#find('.digits-glance').textContent = `${best} · ${percent(shares[best])}`;
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => {
       this.say(`${best}, ${percent(shares[best])} sure${doubt && `, ${doubt}`}`);
     }, PAUSE);
   }

@@ -109,8 +109,6 @@ export class Sketchpad {
   /** @param {PointerEvent} event */
   #begin(event) {
     if (event.button !== 0 || !event.isPrimary) return;
-    event.preventDefault(); // no selection, no dragging
-    this.#canvas.focus({ preventScroll: true });
     this.#leaveKeyboard();
     this.#sampleRun += 1;
     const box = this.#canvas.getBoundingClientRect();

@@ -61,5 +61,4 @@ def _cubic_weights(source: int, target: int) -> NDArray[np.float64]:
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
-    weights = weights[:, 2:-2]  # beyond the picture is paper: its weight times zero
-    return weights
+    return weights[:, 2:-2]  # beyond the picture is paper: its weight times zero

@@ -39,7 +39,7 @@ FEATURES = 7 * 7 * 32
 CLASSES = 10
 
 Weights = dict[str, "Floats"]
-"""``conv0.weight`` (kernel, kernel, in, out), ``conv0.bias``, …, ``dense.weight``, ``dense.bias``."""
+"""``conv0.weight`` (kernel, kernel, in, out), ``conv0.bias``, …, ``dense.weight``, …"""
 
 
 def first_weights(random: np.random.Generator) -> Weights:
@@ -71,7 +71,7 @@ def gradients(
     random: np.random.Generator,
     *,
     dropout: float = 0.3,
-    smoothing: float = 0.05,
+    smoothing: float = 0.01,
 ) -> tuple[Weights, float]:
     """The gradients of the mean cross-entropy, and the cross-entropy itself."""
     count = len(images)

@@ -32,7 +32,8 @@ class AdamW:
             first += 0.1 * (gradient - first)
             second += 0.001 * (gradient**2 - second)
             size = np.sqrt(second / (1.0 - 0.999**self._steps)) + 1e-8
-            weight -= rate * (first / (1.0 - 0.9**self._steps)) / size
-            if name.endswith(".weight"):
-                weight *= 1.0 - rate * self._decay
+            decay = self._decay * weight if name.endswith(".weight") else 0.0
+            np.subtract(
+                weight, rate * (first / (1.0 - 0.9**self._steps) / size + decay), out=weight
+            )
             self.averaged[name] += (1.0 - early) * (weight - self.averaged[name])

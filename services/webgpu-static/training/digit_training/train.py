@@ -9,19 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# Before NumPy: one thread adds in one order, and leaves the machine usable.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from digit_training import network
 from digit_training.dataset import Pictures, scanned, to_learn
+from digit_training.export import to_onnx
 from digit_training.images import augmented
 from digit_training.optimizer import AdamW
 
@@ -82,8 +79,6 @@ def _schedule(progress: float) -> float:
 
 def main() -> None:
     """Read the command line, train, write."""
-    from digit_training.export import to_onnx  # noqa: PLC0415 - the test trains without onnx
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = Plan()
     here = Path(__file__).resolve().parents[2]
@@ -94,7 +89,8 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="write the figures here, as JSON")
     given = parser.parse_args()
     plan = Plan(given.seed, given.epochs, given.drawn)
-    weights = train(plan)
+    with threadpool_limits(1):  # one thread adds in one order, and leaves the machine usable
+        weights = train(plan)
     figures = {"held_out": accuracy(weights, scanned()[1]), **plan.__dict__}
     note = f"Handwritten digits; seed {plan.seed}, {plan.epochs} epochs, {plan.drawn} drawings."
     given.out.write_bytes(to_onnx(weights, note).SerializeToString(deterministic=True))
