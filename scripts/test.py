@@ -14,7 +14,8 @@ Options:
   --keep    leave the Docker engine running that this run started
 
 What is missing is installed: Python packages into .venv*, and on Debian or Ubuntu, as root,
-Chromium, nginx, Node.js and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong usage.
+Chromium, nginx, Node.js and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong
+usage.
 """
 
 import os
