@@ -12,6 +12,9 @@ export const packages = {
     'dist/ort.webgpu.bundle.min.mjs',
     'dist/ort-wasm-simd-threaded.asyncify.wasm',
   ],
+  // The chat's: tokens from text and back, and the model's own chat template.
+  '@huggingface/tokenizers': ['dist/tokenizers.min.mjs'],
+  '@huggingface/jinja': ['dist/index.js'],
 };
 
 /**
@@ -21,4 +24,16 @@ export const packages = {
  */
 export const folders = {
   digits: { folder: 'models', files: ['digits.onnx'] },
+  // The very files that Foundry Local serves.
+  'demo-model': {
+    folder: '../foundry-local/src/foundry_host/demo_model',
+    variable: 'DEMO_MODEL',
+    files: [
+      'model.onnx',
+      'genai_config.json',
+      'chat_template.jinja',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ],
+  },
 };

@@ -39,6 +39,7 @@ const ENCODINGS = {
 };
 
 /** @typedef {Map<string, Buffer>} Files  from a path below the root to its content */
+/** @typedef {Record<string, {address: string, bytes: number}>} Places */
 
 async function main() {
   const { values } = parseArgs({
@@ -47,7 +48,7 @@ async function main() {
   if (!values.out) throw new Error('Say where to: node build.mjs --out FOLDER');
 
   const parts = await collectParts();
-  const page = await collectPage(addressesOf(parts));
+  const page = await collectPage(placesOf(parts));
   const files = new Map([...parts, ...page]);
 
   await rm(values.out, { recursive: true, force: true });
@@ -88,25 +89,27 @@ async function collectParts() {
 }
 
 /**
- * Where the page's code finds the parts: `name/file` to address, without version or digest.
+ * Where the page's code finds the parts: `name/file` to address, without version or digest, and
+ * how long they are, which a compressed answer does not say.
  * @param {Files} parts
- * @returns {Record<string, string>}
+ * @returns {Places}
  */
-function addressesOf(parts) {
+function placesOf(parts) {
   return Object.fromEntries(
-    [...parts.keys()].map((path) => {
+    [...parts].map(([path, content]) => {
       const [, folder, file] = path.split('/');
-      return [`${folder.slice(0, folder.lastIndexOf('-'))}/${file}`, `/${path}`];
+      const name = `${folder.slice(0, folder.lastIndexOf('-'))}/${file}`;
+      return [name, { address: `/${path}`, bytes: content.length }];
     }),
   );
 }
 
 /**
  * The page's own files: in one folder named after all of them, and index.html that names it.
- * @param {Record<string, string>} addresses
+ * @param {Places} places
  * @returns {Promise<Files>}
  */
-async function collectPage(addresses) {
+async function collectPage(places) {
   /** @type {Files} */
   const own = new Map();
   for (const entry of await readdir(PAGE, { recursive: true, withFileTypes: true })) {
@@ -115,7 +118,7 @@ async function collectPage(addresses) {
       own.set(relative(PAGE, path).replaceAll('\\', '/'), await readFile(path));
     }
   }
-  own.set('shared/assets.js', Buffer.from(assetsModule(addresses)));
+  own.set('shared/assets.js', Buffer.from(assetsModule(places)));
   const sorted = [...own].sort(([a], [b]) => (a < b ? -1 : 1));
   const below = `assets/page-${digest(...sorted.flatMap(([path, content]) => [Buffer.from(path), content]))}`;
 
@@ -128,16 +131,19 @@ async function collectPage(addresses) {
 
 /**
  * page/shared/assets.js; its types are in page/shared/assets.d.ts.
- * @param {Record<string, string>} addresses
+ * @param {Places} places
  */
-function assetsModule(addresses) {
-  return `const addresses = ${JSON.stringify(addresses, null, 2)};
+function assetsModule(places) {
+  return `const places = ${JSON.stringify(places, null, 2)};
 
-export function asset(name) {
-  const address = addresses[name];
-  if (!address) throw new Error(\`No such asset: \${name}\`);
-  return address;
+function place(name) {
+  const found = places[name];
+  if (!found) throw new Error(\`No such asset: \${name}\`);
+  return found;
 }
+
+export const asset = (name) => place(name).address;
+export const size = (name) => place(name).bytes;
 `;
 }
 

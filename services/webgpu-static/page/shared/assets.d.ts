@@ -4,3 +4,6 @@
  * @param name `<name>/<file>`, such as `onnxruntime-web/ort.webgpu.bundle.min.mjs`
  */
 export function asset(name: string): string;
+
+/** How many bytes it has, unpacked. */
+export function size(name: string): number;
