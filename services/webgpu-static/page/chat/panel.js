@@ -61,7 +61,7 @@ class Chat {
       h(
         'p',
         { class: 'muted' },
-        'The demo model runs here, in this browser, and beside it the model that Foundry Local runs. Nothing leaves this machine.',
+        'The demo model answers in this browser, and beside it whichever model Foundry Local runs.',
       ),
     ),
     h('div', { class: 'chat-halves' }, ...this.#halves.map((half) => half.element)),
