@@ -24,12 +24,12 @@ import pytest
 from support.browser import ARGUMENTS
 from support.foundry import free_port_pair
 from support.gateway import Gateway
+from support.processes import running
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "services" / "webgpu-static"
 CACHE = ROOT / ".cache" / "webgpu-static"
 START_TIMEOUT = 30.0
-STOP_TIMEOUT = 15.0
 
 WEBGPU_ARGUMENTS = (
     *(argument for argument in ARGUMENTS if argument != "--disable-gpu"),
@@ -115,21 +115,11 @@ def serve_page(
     # As root, nginx would hand its files to a user who may not read this folder.
     globals_ = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     serve = [nginx, "-e", "stderr", "-p", str(runtime), "-c", "nginx.conf", "-g", globals_]
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            ["sh", str(SOURCE / "render.sh"), *serve], env=environment, stdout=log, stderr=log
-        )
-    page = Page(f"http://127.0.0.1:{port}", www, runtime, process, log_path)
-    try:
+    command = ["sh", str(SOURCE / "render.sh"), *serve]
+    with running(command, environment, log_path) as process:
+        page = Page(f"http://127.0.0.1:{port}", www, runtime, process, log_path)
         _wait_for_health(page)
         yield page
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait_for_health(page: Page) -> None:
