@@ -65,6 +65,8 @@ export async function openSession(model, backend, options = {}, onDeviceLost) {
   try {
     session = await ort.InferenceSession.create(bytes, {
       graphOptimizationLevel: 'all',
+      // It writes to the console as an error what it calls a warning: shape arithmetic on the CPU.
+      logSeverityLevel: 3,
       ...options,
       executionProviders: [backend],
     });
