@@ -86,12 +86,14 @@ export class AnswerView {
     this.#settle('failed');
     this.#note.replaceChildren();
     this.#figures.replaceChildren();
-    this.element.append(failureNotice(message, remedy, retry));
+    const more = h('details', {}, h('summary', {}, 'What to do'), h('p', {}, ...withCode(remedy)));
+    this.element.append(failureNotice(message, more, retry));
   }
 
   /** What a screen reader is told when it is over. */
   get announcement() {
-    return `${this.#title}: ${this.text || this.element.querySelector('.chat-failure')?.textContent}`;
+    const failure = this.element.querySelector('.chat-failure-message')?.textContent;
+    return `${this.#title}: ${[this.text, failure].filter(Boolean).join(' ')}`;
   }
 
   /**
@@ -122,7 +124,7 @@ export class AnswerView {
 /**
  * What is wrong, what to do, and a button that tries again.
  * @param {string} message
- * @param {string} remedy
+ * @param {string | HTMLElement} remedy
  * @param {() => void} retry
  */
 export function failureNotice(message, remedy, retry) {
@@ -130,7 +132,7 @@ export function failureNotice(message, remedy, retry) {
     'div',
     { class: 'chat-failure' },
     h('p', { class: 'chat-failure-message' }, ...withCode(message)),
-    h('p', {}, ...withCode(remedy)),
+    typeof remedy === 'string' ? h('p', {}, ...withCode(remedy)) : remedy,
     h('button', { type: 'button', class: 'button', click: retry }, 'Try again'),
   );
 }

@@ -167,7 +167,10 @@ async function openModel(parts, backend) {
  */
 async function proveModel(parts, backend) {
   const onGpu = backend === 'webgpu' ? outputsOnGpu(parts.config) : undefined;
-  const { session } = await openSession(parts.network, backend, { preferredOutputLocation: onGpu });
+  const { session } = await openSession(parts.network, backend, {
+    preferredOutputLocation: onGpu,
+    logSeverityLevel: 3, // errors: nodes that it places on the processor are no news here
+  });
   const model = new LanguageModel(parts.ort, session, parts.config);
   const prompt = encode(parts, [{ role: 'user', content: 'Hello' }]);
   let steps = 2; // over several tokens and over a single one: these are different programs

@@ -8,6 +8,7 @@ import { h } from './dom.js';
 import { duration } from './stopwatch.js';
 
 /**
+ * @import { Context } from '../app.js'
  * @import { Backend } from '../shared/backend.js'
  * @import { Choice, Message, ModelFacts, Step } from './types.js'
  */
@@ -15,6 +16,7 @@ import { duration } from './stopwatch.js';
 export class BrowserHalf {
   name = 'browser';
   title = 'In this browser';
+  #context;
   #badge = h('span', { class: 'chat-badge' });
   #state = h('div', { class: 'chat-state' });
   element = h(
@@ -33,6 +35,11 @@ export class BrowserHalf {
   #worker = null;
   /** @type {Promise<unknown>} */
   #loaded = Promise.resolve();
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.#context = context;
+  }
 
   /**
    * Load the model, or load it anew for another backend; answers under way are given up.
@@ -94,7 +101,19 @@ export class BrowserHalf {
     const facts = `${megabytes(bytes)} MB, ready in ${duration(seconds)}. Context: ${contextLength.toLocaleString('en')} tokens.`;
     this.#state.replaceChildren(h('p', {}, facts));
     if (fallback !== null) {
-      this.#state.append(h('p', { class: 'chat-warning' }, `WebGPU failed, so WASM answers. It said: ${fallback}`));
+      this.#state.append(
+        h('p', { class: 'chat-warning' }, `WebGPU failed, so WASM answers. It said: ${fallback}`),
+      );
+    } else if (backend === 'webgpu' && this.#context.capabilities.webgpu === 'software') {
+      const change = () => this.#context.chooseBackend('wasm');
+      this.#state.append(
+        h(
+          'p',
+          { class: 'chat-warning' },
+          'The processor plays the GPU here. ',
+          h('button', { type: 'button', class: 'chat-link', click: change }, 'Use WASM: faster'),
+        ),
+      );
     }
   }
 

@@ -15,18 +15,19 @@ export class FoundryHalf {
   #badge = h('span', { class: 'chat-badge' });
   #picker = h('select', { id: 'chat-model', change: () => this.#showModel() });
   #demo = h('span', { class: 'chat-demo' }, 'Demo');
+  #choice = h(
+    'p',
+    { class: 'chat-model', hidden: true },
+    h('label', { class: 'visually-hidden', for: 'chat-model' }, 'Model of Foundry Local'),
+    this.#picker,
+    this.#demo,
+  );
   #state = h('div', { class: 'chat-state' });
   element = h(
     'section',
     { class: 'chat-half', 'data-half': 'foundry', 'aria-labelledby': 'chat-foundry-title' },
     h('div', { class: 'chat-half-head' }, h('h3', { id: 'chat-foundry-title' }, this.title), this.#badge),
-    h(
-      'p',
-      { class: 'chat-model' },
-      h('label', { class: 'visually-hidden', for: 'chat-model' }, 'Model of Foundry Local'),
-      this.#picker,
-      this.#demo,
-    ),
+    this.#choice,
     this.#state,
   );
   /** @type {FoundryModel[]} */
@@ -55,15 +56,14 @@ export class FoundryHalf {
    * @param {(step: Step) => void} onStep
    */
   async ask(messages, choice, signal, onStep) {
-    const model = this.#picker.value;
     try {
-      if (!model) this.#offer(await models());
+      if (!this.#picker.value) this.#offer(await models());
       for await (const step of answer(this.#picker.value, messages, choice, signal)) onStep(step);
     } catch (error) {
       if (!signal.aborted) this.showFailure(error);
       throw error;
     }
-    if (this.element.dataset.state !== 'up') await this.refresh();
+    if (this.element.dataset.state !== 'up') this.#showModel();
   }
 
   /** @param {unknown} error */
@@ -90,6 +90,7 @@ export class FoundryHalf {
   #showModel() {
     const model = this.#models.find(({ id }) => id === this.#picker.value);
     const context = model?.foundry.context_length;
+    this.#choice.hidden = !model;
     this.#demo.hidden = !model?.foundry.demo;
     this.#show(
       'Through the gateway of this stack.' +

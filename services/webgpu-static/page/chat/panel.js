@@ -28,10 +28,10 @@ import { FoundryHalf } from './foundryhalf.js';
  * @param {Context} context
  * @returns {Panel}
  */
-export function mount(section, { backend }) {
-  const chat = new Chat();
+export function mount(section, context) {
+  const chat = new Chat(context);
   section.append(...chat.elements);
-  chat.browser.load(backend);
+  chat.browser.load(context.backend);
   void chat.foundry.refresh();
   return {
     backendChanged: (changed) => chat.browser.load(changed),
@@ -40,38 +40,40 @@ export function mount(section, { backend }) {
 }
 
 class Chat {
-  browser = new BrowserHalf();
   foundry = new FoundryHalf();
   composer = new Composer();
-  /** @type {Half[]} */
-  #halves = [this.browser, this.foundry];
   /** @type {Turn[]} */
   #turns = [];
   #list = h('ol', { class: 'chat-turns', 'aria-label': 'Conversation' });
-  #announcers = new Map(
-    this.#halves.map((half) => [half, h('p', { class: 'visually-hidden', role: 'status' })]),
-  );
+  /** @type {Set<AnswerView>} */
   #underway = new Set();
   #stopper = new AbortController();
-  elements = [
-    h(
-      'header',
-      { class: 'chat-head' },
-      h('h2', {}, 'One question, two answers'),
-      h(
-        'p',
-        { class: 'muted' },
-        'The demo model runs here, in this browser, and beside it the model that Foundry Local runs. Nothing leaves this machine.',
-      ),
-    ),
-    h('div', { class: 'chat-halves' }, ...this.#halves.map((half) => half.element)),
-    this.#list,
-    this.composer.suggestions,
-    this.composer.element,
-    ...this.#announcers.values(),
-  ];
 
-  constructor() {
+  /** @param {Context} context */
+  constructor(context) {
+    this.browser = new BrowserHalf(context);
+    /** @type {Half[]} */
+    this.halves = [this.browser, this.foundry];
+    this.announcers = new Map(
+      this.halves.map((half) => [half, h('p', { class: 'visually-hidden', role: 'status' })]),
+    );
+    this.elements = [
+      h(
+        'header',
+        { class: 'chat-head' },
+        h('h2', {}, 'One question, two answers'),
+        h(
+          'p',
+          { class: 'muted' },
+          'The demo model answers in this browser, and beside it whichever model Foundry Local runs.',
+        ),
+      ),
+      h('div', { class: 'chat-halves' }, ...this.halves.map((half) => half.element)),
+      this.#list,
+      this.composer.suggestions,
+      this.composer.element,
+      ...this.announcers.values(),
+    ];
     this.composer.onAsk = (question) => this.#ask(question);
     this.composer.onStop = () => this.#stop();
     this.composer.onClear = () => this.#clear();
@@ -84,7 +86,7 @@ class Chat {
     this.#turns.push(turn);
     this.#list.append(turn.element);
     this.composer.suggestions.hidden = true;
-    for (const half of this.#halves) void this.#answer(half, turn);
+    for (const half of this.halves) void this.#answer(half, turn);
     turn.element.scrollIntoView({ block: 'start', behavior: 'smooth' });
   }
 
@@ -154,7 +156,7 @@ class Chat {
     this.#stop();
     this.#turns = [];
     this.#list.replaceChildren();
-    for (const announcer of this.#announcers.values()) announcer.textContent = '';
+    for (const announcer of this.announcers.values()) announcer.textContent = '';
     this.composer.suggestions.hidden = false;
     this.composer.focus();
   }
@@ -174,7 +176,7 @@ class Chat {
    * @param {AnswerView} view
    */
   #announce(half, view) {
-    const announcer = this.#announcers.get(half);
+    const announcer = this.announcers.get(half);
     if (announcer) announcer.textContent = view.announcement;
   }
 }

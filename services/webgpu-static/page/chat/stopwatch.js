@@ -1,5 +1,8 @@
 // How fast an answer came, measured alike for both halves: where the person sees it.
 
+/** Milliseconds within which pieces came together, whenever they were made. */
+const AT_ONCE = 10;
+
 export class Stopwatch {
   #now;
   #started;
@@ -25,14 +28,18 @@ export class Stopwatch {
   /**
    * @param {number} [tokens] how many there were, where it is known better than by counting
    * @returns {{firstToken: number, rate: number, tokens: number} | null} seconds, and tokens per
-   *   second from the question to the last token; null before the first
+   *   second; null before the first
    */
   figures(tokens = this.#pieces) {
     if (this.#first === null || this.#last === null) return null;
-    const seconds = (this.#last - this.#started) / 1000;
+    const afterFirst = this.#last - this.#first;
+    const [counted, took] =
+      tokens > 1 && afterFirst > AT_ONCE
+        ? [tokens - 1, afterFirst]
+        : [tokens, this.#last - this.#started];
     return {
       firstToken: (this.#first - this.#started) / 1000,
-      rate: tokens / Math.max(seconds, 0.001),
+      rate: (1000 * counted) / Math.max(took, 1),
       tokens,
     };
   }
