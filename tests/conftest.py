@@ -7,4 +7,5 @@ pytest_plugins: list[str] = [
     "support.browser",
     "support.stack",
     "support.open_webui",
+    "support.webgpu",
 ]

@@ -1,0 +1,138 @@
+// A model as ONNX Runtime GenAI's builder makes them, run by ONNX Runtime Web: tokens in, tokens
+// out, one at a time, with the keys and values of past tokens kept where they were computed.
+
+/** @import { GenaiConfig } from './types.js' */
+/** @import { Ort, Session } from '../shared/ort.js' */
+/** @typedef {import('onnxruntime-web').Tensor} Tensor */
+
+/**
+ * Where a session should leave its outputs: without it, every token would carry the whole cache
+ * from the GPU and back.
+ * @param {GenaiConfig} config
+ * @returns {Record<string, 'gpu-buffer'>}
+ */
+export function outputsOnGpu(config) {
+  return Object.fromEntries(cacheNames(config).map(({ present }) => [present, 'gpu-buffer']));
+}
+
+export class LanguageModel {
+  #ort;
+  #session;
+  #config;
+  #ends;
+
+  /**
+   * @param {Ort} ort
+   * @param {Session} session
+   * @param {GenaiConfig} config
+   */
+  constructor(ort, session, config) {
+    this.#ort = ort;
+    this.#session = session;
+    this.#config = config;
+    this.#ends = new Set([config.model.eos_token_id].flat());
+  }
+
+  /** How many tokens the prompt and the answer may have together. */
+  get contextLength() {
+    return this.#config.model.context_length;
+  }
+
+  /**
+   * The answer's tokens, until the model ends it, the context is full or the caller leaves.
+   * @param {number[]} prompt
+   * @param {(logits: Float32Array) => number} choose
+   * @returns {AsyncGenerator<number, 'stop' | 'context'>}
+   */
+  async *generate(prompt, choose) {
+    const cache = new Cache(this.#ort, this.#config);
+    try {
+      let tokens = prompt;
+      for (let length = prompt.length; length < this.contextLength; length++) {
+        const logits = await this.#run(tokens, length, cache);
+        const next = choose(logits);
+        if (this.#ends.has(next)) return 'stop';
+        yield next;
+        tokens = [next];
+      }
+      return 'context';
+    } finally {
+      cache.dispose();
+    }
+  }
+
+  /**
+   * The logits after the last of some tokens.
+   * @param {number[]} tokens  those the cache does not know yet
+   * @param {number} length  all tokens so far, these included
+   * @param {Cache} cache
+   */
+  async #run(tokens, length, cache) {
+    const { inputs, outputs } = this.#config.model.decoder;
+    const { Tensor } = this.#ort;
+    const ids = BigInt64Array.from(tokens, BigInt);
+    const results = await this.#session.run({
+      [inputs.input_ids]: new Tensor('int64', ids, [1, ids.length]),
+      [inputs.attention_mask]: new Tensor(
+        'int64',
+        new BigInt64Array(length).fill(1n),
+        [1, length],
+      ),
+      ...cache.feeds,
+    });
+    cache.replace(results);
+    const logits = results[outputs.logits];
+    const vocabulary = logits.dims[2];
+    return /** @type {Float32Array} */ (logits.data).subarray(-vocabulary);
+  }
+}
+
+/** The keys and values of past tokens, by the names of the model's inputs. */
+class Cache {
+  #names;
+  /** @type {Record<string, Tensor>} */
+  feeds;
+
+  /**
+   * @param {Ort} ort
+   * @param {GenaiConfig} config
+   */
+  constructor(ort, config) {
+    const { head_size: size, num_key_value_heads: heads } = config.model.decoder;
+    this.#names = cacheNames(config);
+    this.feeds = Object.fromEntries(
+      this.#names.map(({ past }) => [
+        past,
+        new ort.Tensor('float32', new Float32Array(0), [1, heads, 0, size]),
+      ]),
+    );
+  }
+
+  /** @param {Record<string, Tensor>} results */
+  replace(results) {
+    this.dispose();
+    this.feeds = Object.fromEntries(
+      this.#names.map(({ past, present }) => [past, results[present]]),
+    );
+  }
+
+  /** GPU buffers are not garbage collected. */
+  dispose() {
+    for (const tensor of Object.values(this.feeds)) tensor.dispose();
+    this.feeds = {};
+  }
+}
+
+/** @param {GenaiConfig} config */
+function cacheNames({ model: { decoder } }) {
+  const { inputs, outputs } = decoder;
+  return Array.from({ length: decoder.num_hidden_layers }, (_, layer) => layer).flatMap((layer) =>
+    [
+      { past: inputs.past_key_names, present: outputs.present_key_names },
+      { past: inputs.past_value_names, present: outputs.present_value_names },
+    ].map(({ past, present }) => ({
+      past: past.replace('%d', String(layer)),
+      present: present.replace('%d', String(layer)),
+    })),
+  );
+}

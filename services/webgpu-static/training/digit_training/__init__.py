@@ -1,0 +1,1 @@
+"""Trains the digit model of the browser page; see README.md beside this package."""
