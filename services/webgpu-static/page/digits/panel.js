@@ -100,6 +100,7 @@ export async function mount(section, { backend, onError }) {
   /** The newest drawing wins: what changed while the model ran is looked at once, afterwards. */
   async function recognize() {
     find('.digits-invite').hidden = !pad.empty;
+    section.dataset.state = 'looking';
     again = true;
     if (running) return;
     running = true;
@@ -108,6 +109,7 @@ export async function mount(section, { backend, onError }) {
         again = false;
         await recognizeNow();
       }
+      section.dataset.state = pad.empty ? 'empty' : recognizer.ready ? 'answered' : 'waiting';
     } catch (error) {
       onError(error, () => void open(() => recognizer.reopen()));
     } finally {
