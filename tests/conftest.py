@@ -6,6 +6,6 @@ pytest_plugins: list[str] = [
     "support.chat_stack",
     "support.browser",
     "support.stack",
-    "support.open_webui",
     "support.webgpu",
+    "support.open_webui",
 ]

@@ -14,6 +14,8 @@ from support.stack import PROJECT, RunningStack
 OUTSIDE = ("192.0.2.1:443", "198.51.100.1:443")
 NAMES = ("host.docker.internal:51211", "foundry-local:51211", "foundry-chat.invalid:443")
 
+WITHOUT_A_WAY_OUT = ("chainlit", "open-webui", "webgpu-static", "prometheus", "docker-view")
+
 
 @pytest.fixture(scope="module")
 def port_of_the_host() -> Iterator[int]:
@@ -68,11 +70,12 @@ def test_the_same_check_sees_what_the_gateway_reaches(
     assert set(stack.reach("gateway", *targets).values()) == {"reached"}
 
 
-def test_the_chat_app_has_one_route_and_no_ipv6(stack: RunningStack):
-    routes = stack.run_in("chainlit", "cat", "/proc/net/route").stdout.splitlines()[1:]
+@pytest.mark.parametrize("service", WITHOUT_A_WAY_OUT)
+def test_has_one_route_and_no_ipv6(stack: RunningStack, service: str):
+    routes = stack.run_in(service, "cat", "/proc/net/route").stdout.splitlines()[1:]
     assert len(routes) == 1
     assert routes[0].split()[1] != "00000000", "a default route leads out"
-    interfaces = stack.run_in("chainlit", "cat", "/proc/net/if_inet6").stdout.splitlines()
+    interfaces = stack.run_in(service, "cat", "/proc/net/if_inet6").stdout.splitlines()
     assert {line.split()[-1] for line in interfaces} <= {"lo"}
 
 
@@ -81,9 +84,10 @@ def test_the_runtime_is_not_on_the_network_of_the_apps(stack: RunningStack):
     assert set(networks) == {f"{PROJECT}_egress"}
 
 
-def test_the_edge_cannot_call_out_either(stack: RunningStack):
+@pytest.mark.parametrize("service", ["edge", "webgpu-static", "docker-view"])
+def test_nor_does_any_web_server_call_out(stack: RunningStack, service: str):
     for target in OUTSIDE:
-        done = stack.run_in("edge", "curl", "-sS", "--max-time", "3", f"http://{target}/")
+        done = stack.run_in(service, "curl", "-sS", "--max-time", "3", f"http://{target}/")
         assert done.returncode in {7, 28}, done.stderr  # failed to connect, timed out
-    named = stack.run_in("edge", "curl", "-sS", "--max-time", "3", "http://foundry-chat.invalid/")
+    named = stack.run_in(service, "curl", "-sS", "--max-time", "3", "http://foundry-chat.invalid/")
     assert named.returncode == 6  # could not resolve

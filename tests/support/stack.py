@@ -45,6 +45,14 @@ SETTINGS_OF_THE_STACK = (
     "PROMETHEUS_",
     "DOCKER_GID",
 )
+# What a user writes who wants containers on the status page; and a test has less patience.
+CONTAINERS_SHOWN = """\
+COMPOSE_PROFILES=containers
+DOCKER_VIEW_URL=http://docker-view:8080
+DOCKER_GID={group}
+PROMETHEUS_SCRAPE_INTERVAL=5s
+"""
+
 # Connects to each target and says how it went.
 CONNECT = """
 import json, socket, sys
@@ -214,7 +222,7 @@ def free_port() -> int:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The stack with the built-in demo model, up and healthy."""
     env_file = tmp_path_factory.mktemp("stack") / ".env"
-    env_file.touch()
+    env_file.write_text(CONTAINERS_SHOWN.format(group=Path("/var/run/docker.sock").stat().st_gid))
     foreign = {name for name in os.environ if name.startswith(SETTINGS_OF_THE_STACK)}
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
     environment |= {
