@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Module = Callable[["Run"], Awaitable[None]]
 Fact = str | float | int | None
 
+_KEPT_BACK = 0.05
 _log = logging.getLogger("foundry_healthcheck.probe")
 
 
@@ -73,8 +74,8 @@ class Run:
 
     @property
     def left(self) -> float:
-        """Seconds left of the timeout."""
-        return max(self.timeout - self.elapsed, 0.0)
+        """Seconds left of the timeout, less a little to say what there was no time for."""
+        return max(self.timeout * (1 - _KEPT_BACK) - self.elapsed, 0.0)
 
     def note(self, text: str) -> None:
         """Add a line to the run's own log."""

@@ -103,7 +103,7 @@ class Stream:
         if failure.reason == "timed_out" and chunks:
             message = f"The answer stopped after {chunks} chunks and did not go on in time."
             return ProbeFailedError("timed_out", message)
-        if failure.reason in _CUT and self._begun:
+        if failure.reason in _CUT and self._begun and not self._done:
             message = f"The answer broke off after {chunks} chunks."
             # What the gateway says goes further than what the broken line shows.
             detail = failure.message if failure.remedy else ""
