@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models import dashboard, units
 
 import foundry_boards
 from foundry_boards.__main__ import main
+from foundry_healthcheck.reasons import REASONS
 from support import dashboards
 from support.dashboards import FILES, FOLDER
 
@@ -261,6 +262,7 @@ def test_the_reader_of_expressions_finds_every_selector():
 
 
 def test_each_reason_of_the_probe_has_a_remedy_in_one_line():
+    assert set(foundry_boards.REMEDIES) == set(REASONS)
     for reason, remedy in foundry_boards.REMEDIES.items():
         assert remedy.endswith(".") or "docker compose" in remedy, reason
         assert len(remedy) < 80, reason
