@@ -185,6 +185,7 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
     choices = offline.build_settings(settings, offline=without_registry)
     if without_registry:
         note("no container registry: base images are made from Debian packages")
+        note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
         files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
         choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}

@@ -23,8 +23,12 @@ GATEWAY = Address("gateway", "GATEWAY_PORT", 8000, "Gateway, OpenAI-compatible",
 ADDRESSES = (
     Address("chainlit", "CHAINLIT_PORT", 8080, "Chat"),
     Address("open-webui", "OPEN_WEBUI_PORT", 3000, "Open WebUI"),
+    Address("webgpu-static", "WEBGPU_PORT", 5173, "Models in the browser"),
+    Address("healthcheck", "HEALTHCHECK_PORT", 9180, "What works and what does not"),
+    Address("grafana", "GRAFANA_PORT", 3001, "Dashboards"),
+    Address("prometheus", "PROMETHEUS_PORT", 9090, "Metrics and alerts"),
     GATEWAY,
-    Address("gateway", "GATEWAY_PORT", 8000, "What works and what does not", "/status"),
+    Address("gateway", "GATEWAY_PORT", 8000, "The gateway's own view, as JSON", "/status"),
 )
 
 

@@ -213,8 +213,10 @@ def test_not_ready_says_why(foundry_v2: Foundry, start_gateway: StartGateway) ->
     away = start_gateway("http://127.0.0.1:1")
     status, body = away.get("/ready")
     assert (status, body["error"]["code"]) == (503, "foundry_unreachable")
+    assert away.metric("foundry_gateway_ready") == 0
     missing = start_gateway(foundry_v2.url, MODEL="foundry-demo")
     assert missing.get("/ready") == (200, {"ready": True})
+    assert missing.metric("foundry_gateway_ready") == 1
 
 
 def test_metrics_count_tokens_by_model_and_client(gateway_v2: Gateway) -> None:
@@ -237,6 +239,15 @@ def test_metrics_count_tokens_by_model_and_client(gateway_v2: Gateway) -> None:
     assert gateway_v2.metric(name, gen_ai_token_type="input", **labels) > 0
     for metric in ("time_to_first_chunk", "time_per_output_chunk"):
         assert gateway_v2.metric(f"gen_ai_client_operation_{metric}_seconds_count", **labels) > 0
+
+
+async def test_a_nul_character_does_not_cut_the_prompt(gateway_v2: Gateway) -> None:
+    counts = []
+    for text in ("Count from 1 to 5, \0please.", "Count from 1 to 5, please."):
+        body = {"model": "foundry-demo", "messages": [{"role": "user", "content": text}]}
+        _, _, answer = await call(gateway_v2, "POST", "/v1/chat/completions", json=body)
+        counts.append(json.loads(answer)["usage"]["prompt_tokens"])
+    assert counts[0] == counts[1]
 
 
 async def test_made_up_model_names_do_not_become_labels(gateway_v2: Gateway) -> None:

@@ -56,6 +56,8 @@ async def test_a_model_unloaded_behind_its_back_is_loaded_again(
         assert foundry.get_json("/models/loaded") == []
         status, body = await ask(gateway)
         assert status == 200, body
+        loads = {"gen_ai_request_model": "foundry-demo", "outcome": "loaded"}
+        assert gateway.metric("foundry_gateway_model_load_seconds_count", **loads) == 1
 
 
 async def test_a_frozen_foundry_is_unreachable_and_recovers_when_thawed(

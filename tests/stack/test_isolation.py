@@ -10,28 +10,9 @@ import pytest
 
 from support.stack import PROJECT, RunningStack
 
-# Connects to each target and says how it went. A gateway that reaches them shows that it works.
-PROBE = """
-import json, socket, sys
-outcome = {}
-for target in sys.argv[1:]:
-    host, _, port = target.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-        outcome[target] = "reached"
-    except OSError as error:
-        outcome[target] = type(error).__name__ + ": " + str(error)
-print(json.dumps(outcome))
-"""
 # Addresses for documentation (RFC 5737): if there were a route, packets would leave for them.
 OUTSIDE = ("192.0.2.1:443", "198.51.100.1:443")
 NAMES = ("host.docker.internal:51211", "foundry-local:51211", "foundry-chat.invalid:443")
-
-
-def probe(stack: RunningStack, service: str, *targets: str) -> dict[str, str]:
-    done = stack.run_in(service, "python", "-c", PROBE, *targets)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +42,11 @@ def addresses_of_the_host(stack: RunningStack) -> list[str]:
 
 
 def test_the_chat_app_reaches_the_gateway(stack: RunningStack):
-    assert probe(stack, "chainlit", "gateway:8000") == {"gateway:8000": "reached"}
+    assert stack.reach("chainlit", "gateway:8000") == {"gateway:8000": "reached"}
 
 
 def test_the_chat_app_reaches_nothing_outside(stack: RunningStack):
-    outcome = probe(stack, "chainlit", *OUTSIDE, *NAMES)
+    outcome = stack.reach("chainlit", *OUTSIDE, *NAMES)
     assert len(outcome) == len(OUTSIDE + NAMES)
     assert "reached" not in outcome.values(), outcome
 
@@ -74,7 +55,7 @@ def test_the_chat_app_does_not_reach_this_machine_by_any_of_its_addresses(
     stack: RunningStack, addresses_of_the_host: list[str], port_of_the_host: int
 ):
     targets = [f"{address}:{port_of_the_host}" for address in addresses_of_the_host]
-    outcome = probe(stack, "chainlit", *targets)
+    outcome = stack.reach("chainlit", *targets)
     assert len(outcome) == len(set(targets))
     assert "reached" not in outcome.values(), outcome
 
@@ -84,7 +65,7 @@ def test_the_same_check_sees_what_the_gateway_reaches(
 ):
     targets = [f"host.docker.internal:{port_of_the_host}", "foundry-local:51211"]
     targets += [f"{address}:{port_of_the_host}" for address in addresses_of_the_host[:1]]
-    assert set(probe(stack, "gateway", *targets).values()) == {"reached"}
+    assert set(stack.reach("gateway", *targets).values()) == {"reached"}
 
 
 def test_the_chat_app_has_one_route_and_no_ipv6(stack: RunningStack):

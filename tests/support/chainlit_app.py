@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.processes import end, running
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "services" / "chainlit" / "src"
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,7 @@ class ChatApp:
 
     def stop(self) -> int:
         """End it as ``docker stop`` would; returns its exit code."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(STOP_TIMEOUT)
+        return end(self.process)
 
 
 @contextlib.contextmanager
@@ -108,8 +107,8 @@ def start_blocking_reference(foundry_url: str, model: str) -> Iterator[ChatApp]:
             *(sys.executable, "-m", "chainlit", "run", str(app)),
             *("--headless", "--host", "127.0.0.1", "--port", str(port)),
         ]
-        with _running(command, environment, Path(scratch), port) as running:
-            yield running
+        with _running(command, environment, Path(scratch), port) as reference:
+            yield reference
 
 
 @contextlib.contextmanager
@@ -117,22 +116,10 @@ def _running(
     command: list[str], environment: Mapping[str, str], scratch: Path, port: int
 ) -> Iterator[ChatApp]:
     log = scratch / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=dict(environment), cwd=scratch, stdout=output, stderr=subprocess.STDOUT
-        )
+    with running(command, environment, log, cwd=scratch) as process:
         app = ChatApp(f"http://127.0.0.1:{port}", process, log, scratch / "root")
-        try:
-            _wait_until_up(app)
-            yield app
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(STOP_TIMEOUT)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        _wait_until_up(app)
+        yield app
 
 
 def _wait_until_up(app: ChatApp) -> None:

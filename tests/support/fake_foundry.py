@@ -151,6 +151,11 @@ class FakeFoundry:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # A server that closes between accepting a connection and wrapping it loses the socket
+        # (CPython asserts in Server._attach): accept no more, let the accepted arrive, then close.
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()

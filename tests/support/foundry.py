@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.processes import end, running
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -32,7 +33,6 @@ DEMO_ALIAS = "foundry-demo"
 DEMO_VARIANT = "foundry-demo-generic-cpu:1"
 
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,7 @@ class Foundry:
 
     def stop(self) -> int:
         """End it as ``docker stop`` would; returns its exit code."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, getattr(signal, "SIGCONT", signal.SIGTERM))
-            self.process.terminate()
-        return self.process.wait(STOP_TIMEOUT)
+        return end(self.process)
 
 
 @contextlib.contextmanager
@@ -127,33 +123,6 @@ def start_foundry_v2(
 def _loaded(foundry: Foundry, aliases: Sequence[str]) -> bool:
     loaded = {m["alias"] for m in foundry.status()["models"] if m["state"] == "loaded"}
     return loaded >= set(aliases) and isinstance(foundry.get_json("/v1/models"), dict)
-
-
-@contextlib.contextmanager
-def running(
-    command: list[str], env: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` with its output in ``log``; whatever happens, it is gone afterwards."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=env,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # a CPU share of its own, as a container or a service has
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, getattr(signal, "SIGCONT", signal.SIGTERM))
-                process.terminate()
-                try:
-                    process.wait(STOP_TIMEOUT)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
 
 
 def wait_until(foundry: Foundry, condition: Any, what: str, timeout: float = START_TIMEOUT) -> None:

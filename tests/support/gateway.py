@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 from support.foundry import Foundry, free_port_pair
+from support.processes import running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "gateway" / "src"
 START_TIMEOUT = 15.0
-STOP_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True)
@@ -125,27 +125,11 @@ def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
         **env,
     }
     url = f"http://127.0.0.1:{port}"
-    with log_path.open("ab") as log:
-        # A session of its own gives it a share of the processors of its own, as a container does;
-        # in its parent's it would be one thread among the dozens of Foundry Local's.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "foundry_gateway"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    gateway = Gateway(url, environment["GATEWAY_API_KEY"], process, log_path)
-    try:
+    command = [sys.executable, "-m", "foundry_gateway"]
+    with running(command, environment, log_path) as process:
+        gateway = Gateway(url, environment["GATEWAY_API_KEY"], process, log_path)
         _wait_for_health(gateway)
         yield gateway
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait_for_health(gateway: Gateway) -> None:

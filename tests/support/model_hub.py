@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 import ssl
 import subprocess
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CATALOG_PATH = "/asset-gallery/v1.0/models"
+LONGEST_HOLD_SECONDS = 120
 _DATE = "Sun, 01 Nov 2026 00:00:00 GMT"
 
 
@@ -38,10 +40,12 @@ class ModelHub:
     entries: list[dict[str, Any]] = field(default_factory=list)
     reachable: bool = True
     seconds_per_query: float = 0.0
-    seconds_per_block: float = 0.0
+    blocks_to_send: float = math.inf
+    """A download stands still after so many, until this is raised."""
     blocks_sent: int = 0
     http_port: int = 0
     https_port: int = 0
+    _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def offer(self, alias: str, *, version: int = 4, size_bytes: int | None = None) -> str:
         """Put a model into the catalog; its files are ``files``. Returns the variant's id."""
@@ -49,6 +53,16 @@ class ModelHub:
         size = sum(path.stat().st_size for path in self.files.iterdir())
         self.entries.append(_entry(alias, name, version, size_bytes or size))
         return f"{name}:{version}"
+
+    def wait_for_turn(self) -> None:
+        """Wait until one more block may be sent, and count it; not for ever."""
+        deadline = time.monotonic() + LONGEST_HOLD_SECONDS
+        while time.monotonic() < deadline:
+            with self._counting:
+                if self.blocks_sent < self.blocks_to_send:
+                    self.blocks_sent += 1
+                    return
+            time.sleep(0.02)
 
     def environment(self) -> dict[str, str]:
         """What makes a Foundry host use this hub."""
@@ -144,8 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         first, last = (int(number) for number in wanted.removeprefix("bytes=").split("-"))
         last = min(last, len(content) - 1)
-        time.sleep(self.hub.seconds_per_block)
-        self.hub.blocks_sent += 1
+        self.hub.wait_for_turn()
         span = f"bytes {first}-{last}/{len(content)}"
         block = content[first : last + 1]
         self._send(block, type="application/octet-stream", status=206, span=span, blob=True)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lib.addresses import ADDRESSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -37,7 +39,25 @@ SETTINGS_OF_THE_STACK = (
     "WEBUI_",
     "COMPOSE_",
     "BIND_",
+    "WEBGPU_",
+    "HEALTHCHECK_",
+    "GRAFANA_",
+    "PROMETHEUS_",
+    "DOCKER_GID",
 )
+# Connects to each target and says how it went.
+CONNECT = """
+import json, socket, sys
+outcome = {}
+for target in sys.argv[1:]:
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+        outcome[target] = "reached"
+    except OSError as error:
+        outcome[target] = type(error).__name__ + ": " + str(error)
+print(json.dumps(outcome))
+"""
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -100,6 +120,21 @@ class RunningStack:
         return f"http://127.0.0.1:{self.environment['OPEN_WEBUI_PORT']}"
 
     @property
+    def webgpu(self) -> str:
+        """Where the WebGPU page is published."""
+        return f"http://127.0.0.1:{self.environment['WEBGPU_PORT']}"
+
+    @property
+    def healthcheck(self) -> str:
+        """Where the health probe is published."""
+        return f"http://127.0.0.1:{self.environment['HEALTHCHECK_PORT']}"
+
+    @property
+    def prometheus(self) -> str:
+        """Where Prometheus is published."""
+        return f"http://127.0.0.1:{self.environment['PROMETHEUS_PORT']}"
+
+    @property
     def gateway(self) -> str:
         """Where the gateway is published."""
         return f"http://127.0.0.1:{self.environment['GATEWAY_PORT']}"
@@ -120,6 +155,13 @@ class RunningStack:
     def run_in(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container; its exit status is the caller's to judge."""
         return self._run("docker", "compose", "exec", "-T", service, *command, check=False)
+
+    def reach(self, service: str, *targets: str) -> dict[str, str]:
+        """What came of connecting to each ``host:port`` from a service's container."""
+        done = self.run_in(service, "python3", "-c", CONNECT, *targets)
+        assert done.returncode == 0, done.stderr
+        outcome: dict[str, str] = json.loads(done.stdout)
+        return outcome
 
     def container_id(self, service: str) -> str:
         """The id of a service's container, running or not."""
@@ -178,9 +220,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     environment |= {
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_ENV_FILES": str(env_file),
-        "CHAINLIT_PORT": str(free_port()),
-        "OPEN_WEBUI_PORT": str(free_port()),
-        "GATEWAY_PORT": str(free_port()),
+        **{entry.port_setting: str(free_port()) for entry in ADDRESSES},
         # A Foundry Local that happens to run on this machine is not part of the test.
         "FOUNDRY_URL": NOTHING_LISTENS,
         "FOUNDRY_HOST_PUBLIC_CATALOG": "no",

@@ -42,6 +42,8 @@ def test_the_chat_template_is_found_in_either_place(tmp_path: Path) -> None:
     (path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
     assert read_model_directory(path).chat_template
     assert not read_model_directory(path).tool_calling
+    (path / "chat_template.jinja").write_text("{# No tools\nhere. #}{{ messages }}")
+    assert not read_model_directory(path).tool_calling
     (path / "chat_template.jinja").write_text("{{ messages }}{{ tools }}")
     assert read_model_directory(path).tool_calling
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: The runtime answers 400 to prompt + 2,048 over the context, so this is its real default budget.
 DEFAULT_MAX_OUTPUT_TOKENS = 2048
 
+_JINJA_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
@@ -91,7 +92,7 @@ def read_model_directory(
         max_output_tokens=min(DEFAULT_MAX_OUTPUT_TOKENS, max(1, context // 2)),
         size_bytes=sum(f.stat().st_size for f in path.rglob("*") if f.is_file()),
         chat_template=template is not None,
-        tool_calling=template is not None and "tools" in template,
+        tool_calling=template is not None and "tools" in _JINJA_COMMENT.sub("", template),
         display_name=display_name or alias,
         execution_provider=provider,
         device=device,

@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> web.Application:
     admission = Admission(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
     metrics = Metrics()
     metrics.watch(admission, fleet)
-    loader = Loader(settings.load_timeout)
+    loader = Loader(settings.load_timeout, metrics)
     gateway = Gateway(Services(settings, fleet, loader, admission, metrics))
     app = web.Application(middlewares=[gateway.guard], client_max_size=settings.max_body_bytes)
     app.router.add_get("/v1/models", gateway.models)
@@ -82,6 +82,7 @@ class Gateway:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._status = Status(services.settings, services.fleet, services.admission)
+        services.metrics.ready.set_function(lambda: float(self._status.obstacle() is None))
         self._relays: set[Relay] = set()
         self._idle = asyncio.Event()
         self._idle.set()

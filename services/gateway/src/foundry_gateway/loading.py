@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from foundry_gateway import faults, remedies
@@ -15,10 +16,12 @@ from foundry_gateway.errors import (
     ModelNotFoundError,
 )
 from foundry_gateway.naming import belongs, likeness, same_variant
+from foundry_gateway.record import UNKNOWN_MODEL
 from foundry_gateway.transport_errors import AnswerTimeoutError, TransportError
 
 if TYPE_CHECKING:
     from foundry_gateway.inventory import Target
+    from foundry_gateway.metrics import Metrics
     from foundry_gateway.upstream import Upstream
 
 _OK = 200
@@ -31,10 +34,12 @@ class Loader:
 
     Args:
         timeout: Seconds that one load may take.
+        metrics: Where the time that loads take is written down.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, metrics: Metrics) -> None:
         self._timeout = timeout
+        self._metrics = metrics
         self._running: dict[tuple[Upstream, str], asyncio.Task[str]] = {}
 
     async def ensure(self, upstream: Upstream, target: Target) -> str:
@@ -47,7 +52,7 @@ class Loader:
         key = (upstream, (target.variant or target.alias).lower())
         task = self._running.get(key)
         if task is None:
-            task = self._running[key] = asyncio.create_task(self._load(upstream, target))
+            task = self._running[key] = asyncio.create_task(self._timed_load(upstream, target))
             task.add_done_callback(lambda done: self._finished(key, target.alias, done))
         return await asyncio.shield(task)
 
@@ -68,6 +73,23 @@ class Loader:
             _log.warning("loading failed: %s", error)
         else:
             _log.error("loading failed", exc_info=error)
+
+    async def _timed_load(self, upstream: Upstream, target: Target) -> str:
+        started = time.perf_counter()
+        known, outcome = target.variant, ""
+        try:
+            known = await self._load(upstream, target)
+            outcome = "loaded"
+        except ModelLoadError:
+            outcome = "failed"
+            raise
+        finally:
+            if outcome:
+                # A name that only a caller knows must not become a label.
+                model = upstream.inventory.alias_of(known) if known else UNKNOWN_MODEL
+                took = time.perf_counter() - started
+                self._metrics.model_load.labels(model, outcome).observe(took)
+        return known
 
     async def _load(self, upstream: Upstream, target: Target) -> str:
         dialect = upstream.dialect

@@ -137,6 +137,21 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.queue_wait = Histogram(
+            "foundry_gateway_queue_wait_seconds",
+            "From a request's arrival to its slot; refused and abandoned ones are not counted.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.model_load = Histogram(
+            "foundry_gateway_model_load_seconds",
+            "Loading a model into Foundry Local, once for all the requests that wait for it.",
+            ("gen_ai_request_model", "outcome"),
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.ready = self._gauge("ready", "Whether a chat could be answered now.")
+
     def watch(self, admission: Admission, fleet: Fleet) -> None:
         """Expose the queue and the upstreams, read at scrape time."""
         self._gauge("requests_active", "Requests being answered.").set_function(

@@ -88,7 +88,20 @@ async def _aside(size: int, function: Callable[[A], R], argument: A) -> R:
 
 
 def _dump(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode("ascii")
+    body = json.dumps(data, separators=(",", ":"))
+    if "\\u0000" in body:  # the runtime would end the whole prompt there, without a word
+        body = json.dumps(_without_nul(data), separators=(",", ":"))
+    return body.encode("ascii")
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return value
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,9 @@ class Relay:
         return await self._down.fail(self._record.error)
 
     async def _run(self) -> web.StreamResponse:
+        arrived = time.perf_counter()
         async with self._services.admission.slot(self._wait_in_queue):
+            self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
             answer = await self._obtain()
             try:
                 return await self._forward(answer)

@@ -1,0 +1,52 @@
+"""Processes of the tests: started apart from the tests' own, and gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+STOP_TIMEOUT = 15.0
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], env: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` with its output added to ``log``; whatever happens, it is gone afterwards.
+
+    It has a session of its own, and with it a share of the processors of its own, as a container
+    or a service has; in its parent's it would compete with every thread of Foundry Local.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env=dict(env),
+            cwd=cwd,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """End a process as ``docker stop`` would, also a frozen one; returns its exit code."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, getattr(signal, "SIGCONT", signal.SIGTERM))
+        process.terminate()
+        try:
+            return process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
