@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STEP = 15
 """Seconds between two samples, as between two scrapes."""
+SLOWER = 16
 JOBS = ("gateway", "healthcheck", "chainlit", "prometheus", "grafana")
 CHEAP_PROBES = {
     "foundry": "foundry",
@@ -40,7 +41,8 @@ Series = dict[str, str]
 
 def series(name: str, /, **labels: str) -> str:
     """The name of a series, its labels in one order."""
-    return f"{name}{{{', '.join(f'{key}="{labels[key]}"' for key in sorted(labels))}}}"
+    pairs = ", ".join(f'{key}="{labels[key]}"' for key in sorted(labels))
+    return f"{name}{{{pairs}}}"
 
 
 def up(job: str) -> str:
@@ -106,13 +108,47 @@ def loaded() -> str:
 UPSTREAM = of_gateway("upstream_up", url="http://host.docker.internal:51211")
 
 
-def times(value: str, count: int) -> str:
-    """One value again and again; promtool's own shorthand knows no NaN."""
-    return " ".join([value] * count)
-
-
 def steps(minutes: float) -> int:
     return round(minutes * 60 / STEP)
+
+
+def constant(*spans: tuple[str | float, float]) -> str:
+    """Values and for how many minutes each holds; ``_`` is no sample."""
+    # One by one: promtool's shorthand knows no NaN.
+    return " ".join(" ".join([f"{value}"] * steps(minutes)) for value, minutes in spans)
+
+
+def counter(*spans: tuple[float | None, float]) -> str:
+    """A counter's growth per minute and for how many minutes each; None is no sample.
+
+    It appears as it does in the services: with its first event.
+    """
+    values = []
+    count = 0.0
+    for growth, minutes in spans:
+        for _ in range(steps(minutes)):
+            if growth is None:
+                values.append("_")
+            else:
+                count += growth * STEP / 60
+                values.append(f"{count:g}")
+    return " ".join(values)
+
+
+def long_counter(*spans: tuple[float, float]) -> str:
+    """``counter`` for a slow story."""
+    return counter(*((growth * SLOWER, minutes / SLOWER) for growth, minutes in spans))
+
+
+def budgets(minutes: float) -> Series:
+    """What the budgets of a well stack are made of: the probe asks once a minute."""
+    asked = long_counter((1, minutes))
+    return {
+        up("gateway"): constant((1, minutes / SLOWER)),
+        of_probe("runs_total", "chat"): asked,
+        first_chunks("healthcheck"): asked,
+        first_chunks_in_time("healthcheck"): asked,
+    }
 
 
 def healthy(minutes: float) -> Series:
@@ -160,6 +196,11 @@ def firing(at: str, *alerts: str) -> Expected:
     return Expected(at, query, {f'{{alertname="{alert}"}}': 1 for alert in alerts})
 
 
+def no_budget_burns(at: str) -> Expected:
+    """No budget is in danger, whatever else fires."""
+    return Expected(at, 'group by (alertname) (ALERTS{alertname=~".*BudgetBurn"})', {})
+
+
 def pages(at: str, *alerts: str) -> Expected:
     """Exactly these alerts fire that ask for somebody now."""
     query = 'group by (alertname) (ALERTS{alertstate="firing", severity="page"})'
@@ -174,19 +215,26 @@ class Story:
         minutes: How long it goes on.
         changes: Series that differ from those of a healthy stack; an empty value takes one away.
         expected: What is seen.
-        pace: Time between two samples, and between two evaluations.
+        annotations: promtool's own expectations, for alerts whose text matters.
+        slow: Whether it goes on for hours: told in samples ``SLOWER`` times as far apart, of what
+            budgets are made of and nothing else. Its own ``long_counter`` counts so too.
     """
 
     minutes: float
     changes: Series
     expected: tuple[Expected, ...]
     annotations: tuple[Mapping[str, Any], ...] = ()
-    pace: str = f"{STEP}s"
-    from_health: bool = field(default=True)
+    slow: bool = False
+
+    @property
+    def pace(self) -> str:
+        """Time between two samples, and between two evaluations."""
+        return f"{STEP * SLOWER if self.slow else STEP}s"
 
     def told(self) -> dict[str, Any]:
         """This story as one of promtool's tests."""
-        all_series = {**(healthy(self.minutes) if self.from_health else {}), **self.changes}
+        usual = budgets(self.minutes) if self.slow else healthy(self.minutes)
+        all_series = {**usual, **self.changes}
         return {
             "interval": self.pace,
             "input_series": [
