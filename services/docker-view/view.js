@@ -21,10 +21,14 @@ async function containers(r) {
 }
 
 async function events(r) {
-  const now = Math.floor(Date.now() / 1000);
+  const now = Date.now() / 1000;
   const filters = Object.assign(ours(), { type: ['container'], event: ['start', 'die', 'oom'] });
   // With `until` Docker ends its answer at once instead of waiting for what happens next.
-  const query = { since: now - EVENT_WINDOW_SECONDS, until: now, filters: filters };
+  const query = {
+    since: Math.floor(now - EVENT_WINDOW_SECONDS),
+    until: now.toFixed(3),
+    filters: filters,
+  };
   await answer(r, '/events', query, (lines) => lines.map(event));
 }
 

@@ -130,7 +130,7 @@ class ContainerView:
                 except _ViewError:  # it ended since it was listed
                     return None
 
-        ids = [str(each.get("Id")) for each in listed if each.get("State") in RUNNING]
+        ids = [str(each.get("Id")) for each in listed if _state(each) in RUNNING]
         return dict(zip(ids, await asyncio.gather(*map(one, ids)), strict=True))
 
     def _count_restarts(
@@ -153,7 +153,7 @@ class ContainerView:
         self._counted = window
         # One that lies dead when the watching begins starts again later: its death is not among
         # the events any more.
-        self._died |= {str(each.get("Id")) for each in listed if each.get("State") in DEAD}
+        self._died |= {str(each.get("Id")) for each in listed if _state(each) in DEAD}
         self._died &= {str(each.get("Id")) for each in listed}
 
 
@@ -171,12 +171,12 @@ def state_of(
     worst = min(containers, key=_severity)
     status = str(worst.get("Status", ""))
     ended, health = _EXIT_CODE.search(status), _HEALTH.search(status)
-    state = str(worst.get("State", "unknown"))
+    state = _state(worst)
     exit_code = int(ended[1]) if ended else None
     measured = [found for each in containers if (found := stats.get(str(each.get("Id"))))]
     return ContainerState(
         service=name,
-        running=all(each.get("State") == "running" for each in containers),
+        running=all(_state(each) == "running" for each in containers),
         state="finished" if state == "exited" and exit_code == 0 else state,
         restarts=restarts,
         memory_bytes=_sum(map(_memory, measured)),
@@ -193,8 +193,12 @@ def service_of(described: Mapping[str, Any]) -> str:
     return str(labels.get(SERVICE_LABEL, "unknown")) if isinstance(labels, dict) else "unknown"
 
 
+def _state(container: Mapping[str, Any]) -> str:
+    return str(container.get("State", "unknown"))
+
+
 def _severity(container: Mapping[str, Any]) -> int:
-    state = container.get("State")
+    state = _state(container)
     return _WORST_FIRST.index(state) if state in _WORST_FIRST else 0
 
 

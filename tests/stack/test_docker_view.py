@@ -1,0 +1,380 @@
+"""The view of Docker, in its container, on the real Docker engine: what it tells, and what not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from foundry_healthcheck.containers import ContainerState, ContainerView
+from lib import offline
+from support.stack import ROOT, eventually, free_port
+
+SOCKET = Path("/var/run/docker.sock")
+PROJECT = "foundry-chat-view-test"
+SECRET = "the-secret-in-its-environment"
+ONLINE_IMAGE = "nginx:1.29-alpine"
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, f"docker {arguments}\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class View:
+    """The running view, with a container of its project and one of another beside it."""
+
+    port: int
+    compose: Callable[..., str]
+    ours: str
+    """Full id; its environment holds the secret."""
+    foreign: str
+
+    def ask(self, path: str, method: str = "GET", body: str | None = None) -> tuple[int, Any]:
+        """Send a path exactly as it stands; returns status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            if body is not None:
+                connection.putheader("Content-Type", "application/json")
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body.encode() if body is not None else None)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        try:
+            return answer.status, json.loads(text)
+        except ValueError:
+            return answer.status, text
+
+    def listed(self) -> list[dict[str, Any]]:
+        """What the list of containers tells."""
+        found: list[dict[str, Any]] = self.ask("/containers/json")[1]
+        return found
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
+    """`docker-view` as compose.yaml has it, alone, and with a port to ask it by."""
+    if not offline.has_image(ONLINE_IMAGE):
+        pulled = subprocess.run(
+            ["docker", "pull", "--quiet", ONLINE_IMAGE], capture_output=True, check=False
+        )
+        if pulled.returncode != 0:
+            offline.make_base_images()
+    files = [ROOT / "compose.yaml"]
+    files += [] if offline.has_image(ONLINE_IMAGE) else [ROOT / "compose.offline.yaml"]
+    folder = tmp_path_factory.mktemp("view")
+    (folder / ".env").touch()
+    port = free_port()
+    published = {"ports": [f"127.0.0.1:{port}:8080"], "networks": ["private", "published"]}
+    files.append(folder / "published.yaml")
+    files[-1].write_text(yaml.safe_dump({"services": {"docker-view": published}}))
+    environment = os.environ | {"DOCKER_GID": str(SOCKET.stat().st_gid)}
+    chosen = [word for file in files for word in ("--file", str(file))]
+    base = ["docker", "compose", "--project-name", PROJECT, "--env-file", str(folder / ".env")]
+    base += [*chosen, "--profile", "containers"]
+
+    def compose(*arguments: str) -> str:
+        done = subprocess.run(
+            [*base, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+            env=environment,
+        )
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def neighbour(project: str, service: str) -> str:
+        labels = [
+            f"com.docker.compose.project={project}",
+            f"com.docker.compose.service={service}",
+            "com.docker.compose.oneoff=False",
+            "com.docker.compose.project.working_dir=/home/somebody/secret-folder",
+        ]
+        chosen = [word for label in labels for word in ("--label", label)]
+        command = ["--env", f"SECRET={SECRET}", "--memory", "64m", "--network", "none"]
+        command += ["--entrypoint", "sleep", "foundry-chat/docker-view:0.1.0", "600"]
+        return docker("run", "--detach", "--init", *chosen, *command)
+
+    neighbours: list[str] = []
+    compose("down", "--volumes", "--timeout", "2")
+    try:
+        compose("up", "--detach", "--build", "--wait", "--no-deps", "docker-view")
+        neighbours.append(neighbour(PROJECT, "gateway"))
+        neighbours.append(neighbour("another-project", "database"))
+        yield View(port, compose, neighbours[0], neighbours[1])
+    finally:
+        for each in neighbours:
+            docker("rm", "--force", each)
+        compose("down", "--volumes", "--timeout", "2")
+
+
+# ---- What it tells --------------------------------------------------------------------------
+
+
+def test_says_that_docker_is_there(view: View):
+    assert view.ask("/_ping") == (200, "OK")
+
+
+def test_tells_the_version_and_nothing_of_the_machine(view: View):
+    status, told = view.ask("/version")
+    assert status == 200
+    assert told["Version"] == docker("version", "--format", "{{.Server.Version}}")
+    assert set(told) == {"Version", "ApiVersion"}
+
+
+def test_lists_the_containers_of_this_project_and_no_others(view: View):
+    services = {each["Labels"]["com.docker.compose.service"] for each in view.listed()}
+    assert services == {"docker-view", "gateway"}
+    ids = {each["Id"] for each in view.listed()}
+    assert view.ours in ids
+    assert view.foreign not in ids
+
+
+def test_tells_no_command_mount_address_folder_or_environment(view: View):
+    for each in view.listed():
+        assert set(each) == {"Id", "State", "Status", "Labels"}
+        assert set(each["Labels"]) == {"com.docker.compose.service"}
+
+
+def test_measures_a_container_of_this_project(view: View):
+    status, told = view.ask(f"/containers/{view.ours}/stats")
+    assert status == 200
+    assert told["memory_stats"]["limit"] == 64 * 2**20
+    assert 0 < told["memory_stats"]["usage"] < 64 * 2**20
+    assert told["cpu_stats"]["cpu_usage"]["total_usage"] > 0
+    assert set(told) == {"cpu_stats", "memory_stats", "pids_stats"}, "no traffic of networks"
+
+
+def test_tells_what_happened_to_the_containers_of_this_project(view: View):
+    docker("restart", "--time", "1", view.ours)
+    docker("restart", "--time", "1", view.foreign)
+
+    def told() -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = view.ask("/events")[1]
+        ours = [each["Action"] for each in events if each["id"] == view.ours]
+        return events if ours[-2:] == ["die", "start"] else []
+
+    events = eventually(told)
+    assert view.foreign not in {each["id"] for each in events}
+    for each in events:
+        assert set(each) <= {"id", "Action", "timeNano", "Labels", "exitCode"}
+        assert set(each["Labels"]) == {"com.docker.compose.service"}
+
+
+def test_events_come_at_once_and_do_not_keep_the_line_open(view: View):
+    started = time.monotonic()
+    assert view.ask("/events")[0] == 200
+    assert time.monotonic() - started < 10
+
+
+# ---- What it does not tell ------------------------------------------------------------------
+
+
+def refused(view: View, path: str, method: str = "GET", body: str | None = None) -> None:
+    status, told = view.ask(path, method, body)
+    assert status in (400, 403, 404, 405, 414), f"{method} {path}: {told}"
+    assert SECRET not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/info",
+        "/containers",
+        "/containers/{id}",
+        "/containers/{id}/json",
+        "/containers/{id}/logs?stdout=1",
+        "/containers/{id}/top",
+        "/containers/{id}/changes",
+        "/containers/{id}/export",
+        "/containers/{id}/archive?path=/etc/passwd",
+        "/containers/{id}/attach/ws",
+        "/containers/{id}/stats/",
+        "/containers/{id}/stats/../json",
+        "/exec/{id}/json",
+        "/images/json",
+        "/images/foundry-chat/docker-view:0.1.0/json",
+        "/networks",
+        "/volumes",
+        "/secrets",
+        "/configs",
+        "/system/df",
+        "/swarm",
+        "/plugins",
+        "/session",
+        "/docker/containers/{id}/json",
+        "/docker/info",
+    ],
+)
+def test_refuses_every_other_question(view: View, path: str):
+    refused(view, path.format(id=view.ours))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//containers/{id}/json",
+        "/v1.45/containers/{id}/json",
+        "/v1.45/containers/json",
+        "/containers/json/../{id}/json",
+        "/containers/%2e%2e/containers/{id}/json",
+        "/containers/json%2f..%2f{id}%2fjson",
+        "/containers/{id}/stats/%2e%2e/json",
+        "/containers/{id}%2fjson%3f/stats",
+        "/containers/{id}/json%00/stats",
+        "/containers/{id}/json?/stats",
+        "/containers/{id}/json#/stats",
+        "/containers/{id}%0d%0aGET%20/containers/{id}/json/stats",
+        "/./docker/containers/{id}/json",
+        "/%64ocker/containers/{id}/json",
+        "/containers/../docker/containers/{id}/json",
+        "/_ping/../containers/{id}/json",
+        "/events/../containers/{id}/json",
+        "http://docker/containers/{id}/json",
+    ],
+)
+def test_refuses_paths_that_pretend(view: View, path: str):
+    refused(view, path.format(id=view.ours))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/containers/json", "/_ping", "/containers/{id}/stats"])
+def test_only_reads(view: View, method: str, path: str):
+    refused(view, path.format(id=view.ours), method)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/containers/{id}/kill", "/containers/{id}/exec", "/containers/create", "/containers/prune"],
+)
+def test_does_nothing_to_a_container(view: View, path: str):
+    refused(view, path.format(id=view.ours), "POST", '{"Image": "x", "Cmd": ["env"]}')
+    assert docker("inspect", "--format", "{{.State.Running}}", view.ours) == "true"
+
+
+def test_a_caller_cannot_replace_the_filters(view: View):
+    everything = "all=1&filters=%7B%7D&label=x&size=1"
+    ids = {each["Id"] for each in view.ask(f"/containers/json?{everything}")[1]}
+    assert view.foreign not in ids
+    since = "since=0&until=4000000000&filters=%7B%22type%22%3A%5B%22image%22%5D%7D"
+    told = {each["id"] for each in view.ask(f"/events?{since}")[1]}
+    assert view.foreign not in told
+    status, stats = view.ask(f"/containers/{view.ours}/stats?stream=true&one-shot=false")
+    assert status == 200
+    assert "memory_stats" in stats, "one answer, not a stream of them"
+
+
+def test_a_body_goes_nowhere(view: View):
+    status, told = view.ask("/version", body='{"filters": {}}')
+    assert (status, set(told)) == (200, {"Version", "ApiVersion"})
+
+
+def test_a_container_of_another_project_is_not_measured(view: View):
+    status, told = view.ask(f"/containers/{view.foreign}/stats")
+    assert status == 404
+    assert told == {"message": "No container of this project has this id."}
+
+
+@pytest.mark.parametrize("name", ["short id", "name", "unknown id"])
+def test_a_container_goes_by_its_whole_id(view: View, name: str):
+    given = {
+        "short id": view.ours[:12],
+        "name": docker("inspect", "--format", "{{.Name}}", view.ours).strip("/"),
+        "unknown id": "0" * 64,
+    }
+    refused(view, f"/containers/{given[name]}/stats")
+
+
+# ---- In its container -----------------------------------------------------------------------
+
+
+def test_is_off_unless_asked_for():
+    written = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["docker-view"]
+    assert written["profiles"] == ["containers"]
+    assert written["networks"] == ["private"], "no way out, and no published port"
+    assert "ports" not in written
+    (mount,) = written["volumes"]
+    assert (mount["target"], mount["read_only"]) == ("/run/docker.sock", True)
+
+
+def test_runs_hardened(view: View):
+    container = json.loads(docker("inspect", view.compose("ps", "--quiet", "docker-view")))[0]
+    host = container["HostConfig"]
+    assert container["Config"]["User"] == "10001:10001"
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["GroupAdd"] == [str(SOCKET.stat().st_gid)]
+    assert host["Memory"] == 64 * 2**20
+    assert container["State"]["Health"]["Status"] == "healthy"
+
+
+def test_says_what_to_do_where_the_socket_may_not_be_opened(view: View):
+    image = "foundry-chat/docker-view:0.1.0"
+    options = ["--init", "--user", "10001:10001", "--read-only", "--tmpfs", "/tmp:mode=1777"]
+    options += ["--env", f"COMPOSE_PROJECT_NAME={PROJECT}", "--network", "none"]
+    options += ["--volume", f"{SOCKET}:/run/docker.sock"]
+    started = docker("run", "--detach", *options, image)
+    url = "http://127.0.0.1:8080/containers/json"
+    ask = ["exec", started, "curl", "--silent", "--max-time", "5", url]
+
+    def told() -> str:
+        asked = subprocess.run(["docker", *ask], capture_output=True, text=True, check=False)
+        return asked.stdout
+
+    try:
+        answer = json.loads(eventually(told))
+    finally:
+        docker("rm", "--force", started)
+    assert "DOCKER_GID" in answer["message"]
+    assert "stat -c %g /var/run/docker.sock" in answer["message"]
+
+
+# ---- What the prober makes of it ------------------------------------------------------------
+
+
+async def test_the_prober_sees_state_memory_and_restarts(view: View):
+    reader = ContainerView(f"http://127.0.0.1:{view.port}")
+
+    async def gateway() -> ContainerState:
+        states = await reader.read(session)
+        assert states.error is None
+        found = {each.service: each for each in states.items}
+        assert set(found) == {"docker-view", "gateway"}
+        assert found["docker-view"].health == "healthy"
+        return found["gateway"]
+
+    async with aiohttp.ClientSession() as session:
+        before = await gateway()
+        assert before.running
+        assert before.memory_limit_bytes == 64 * 2**20
+        assert before.memory_bytes is not None
+        assert 0 < before.memory_bytes < 64 * 2**20
+        assert before.cpu_seconds is not None
+        docker("kill", view.ours)
+        dead = await gateway()
+        assert (dead.running, dead.state, dead.exit_code) == (False, "exited", 137)
+        docker("start", view.ours)
+        after = await gateway()
+        assert after.running
+        assert after.restarts == before.restarts + 1
