@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ import pytest
 
 from support.chat_stack import ChatStack
 from support.doctor import Examination, examine
-from support.foundry import Foundry, free_port_pair, start_foundry_v2
+from support.foundry import Foundry, free_port_pair, get_json, start_foundry_v2
 from support.gateway import Gateway, StartGateway
 from support.healthcheck import Line, SmallDisk, start_healthcheck, start_prometheus
 
@@ -192,7 +193,8 @@ def test_a_frozen_gateway(pair: Pair, tmp_path: Path) -> None:
         os.kill(pair.gateway.pid, signal.SIGCONT)
     told = found.check("ports.gateway")
     assert told["state"] == "failed"
-    assert told["message"].startswith("port ")
+    assert f"(process {pair.gateway.pid}), which is frozen" in told["message"]
+    assert told["remedy"].startswith(f"kill -CONT {pair.gateway.pid} ")
 
 
 @pytest.mark.parametrize("rule", ["refuse", "swallow"])
@@ -213,6 +215,7 @@ def test_a_dead_socket_behind_a_page_that_is_fine(
 def test_a_prometheus_with_a_full_disk(chat_stack: ChatStack, tmp_path: Path) -> None:
     with SmallDisk() as disk, start_prometheus(disk.path / "data", scrape_interval="1s") as url:
         prometheus = {"PROMETHEUS_PORT": port_of(url)}
+        wait_for_a_sample(url)
         well = look(tmp_path, chat_stack, **prometheus)
         assert well.failed == DOCKER_ALONE, well.text
         disk.fill()
@@ -222,6 +225,13 @@ def test_a_prometheus_with_a_full_disk(chat_stack: ChatStack, tmp_path: Path) ->
     assert told["facts"]["reason"] == "storage_failed"
     assert "its disk is full" in told["message"]
     assert "docker system df" in told["remedy"]
+
+
+def wait_for_a_sample(prometheus_url: str) -> None:
+    deadline = time.monotonic() + 60
+    while not get_json(f"{prometheus_url}/api/v1/query?query=up")["data"]["result"]:
+        assert time.monotonic() < deadline, "no sample"
+        time.sleep(0.1)
 
 
 def eventually_failed(folder: Path, runs: ChatStack, settings: dict[str, str]) -> Examination:

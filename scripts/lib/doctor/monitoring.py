@@ -9,15 +9,18 @@ from urllib.parse import quote
 
 from lib.doctor import web
 from lib.doctor.pages import GROUP, unanswered
-from lib.doctor.parts import OK, part
+from lib.doctor.parts import OK, PARTS, part
 from lib.doctor.results import Check, Result, failed, info, ok, skipped
 from lib.doctor.scene import Scene
 
-STALE_SECONDS = 60.0
-"""Four scrapes at the usual interval."""
-LATE_SECONDS = 20.0
-"""More than one scrape of it: with failed writes besides, they are why."""
+USUAL_INTERVAL_SECONDS = 15.0
+MISSED = 3
+"""Scrapes that may be missing before a Prometheus that can write counts as not recording."""
+GRACE_SECONDS = 2.0
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _RUNTIME = ("foundry", "foundry-from-containers", "models")
+SERVICES = {"chainlit-socket": "chainlit", "webgpu": "webgpu-static"}
+"""The services behind the probe's parts, where the names differ."""
 CAUSES = {"foundry": _RUNTIME, "gateway": (*_RUNTIME, "gateway"), "chat": (*_RUNTIME, "gateway")}
 """Which of our checks name the cause of what the probe's part of this name sees."""
 FAILED_WRITES = re.compile(
@@ -36,6 +39,7 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     status = scene.reply(one).json
     facts = {"status": status.get("status"), "version": status.get("version")}
     down = [each for each in status["parts"] if each.get("state") == "down"]
+    down = [each for each in down if _is_present(scene, each)]
     news = [each for each in down if not _is_told(scene, each)]
     if news:
         return [_down(each) for each in news]
@@ -51,12 +55,19 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     return ok(f"all of the {up} things it asks are up{rest}", **facts)
 
 
+def _is_present(scene: Scene, each: Mapping[str, Any]) -> bool:
+    """Whether this stack has the part at all; the probe asks for some that it may lack."""
+    service = SERVICES.get(str(each["name"]), str(each["name"]))
+    return service in scene.present() or service not in {one.name for one in PARTS}
+
+
 def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
     """Whether an earlier check has named the cause of what the probe sees."""
     name = str(each["name"])
-    if scene.is_bad("containers", name.removesuffix("-socket")):
-        return True
-    return any(map(scene.is_bad, CAUSES.get(name, (name,))))
+    service = SERVICES.get(name, name)
+    causes = CAUSES.get(name, (name,))
+    bad = (scene.is_bad(one) or scene.is_bad("containers", one) for one in (*causes, service))
+    return scene.is_starting(service) or any(bad)
 
 
 def _down(each: Mapping[str, Any]) -> Result:
@@ -65,8 +76,7 @@ def _down(each: Mapping[str, Any]) -> Result:
     message = f"down{since}{reason}: {each.get('message') or 'no more is known'}"
     remedy = each.get("remedy") or "docker compose logs healthcheck"
     facts = {name: each.get(name) for name in ("target", "since", "reason", "facts")}
-    about, title = str(each["name"]), str(each["title"])
-    return Result("failed", message, remedy, facts, about, title)
+    return Result("failed", message, remedy, facts, str(each["name"]), str(each["title"]))
 
 
 def check_prometheus(scene: Scene) -> Result:
@@ -80,10 +90,16 @@ def check_prometheus(scene: Scene) -> Result:
             wait = "Wait a minute: it reads its log. If it stays so: docker compose logs prometheus"
             return failed(f"is not ready (status {status})", wait, url=url)
         return wrong
-    written = failed_writes(web.get(f"{url}/metrics").body.decode("utf-8", "replace"))
-    age = newest_sample_age(url)
-    facts = {"url": url, "newest_sample_age_seconds": age, "failed_writes": written}
-    if written and (age is None or age > LATE_SECONDS):
+    metrics = web.get(f"{url}/metrics").body.decode("utf-8", "replace")
+    written = failed_writes(metrics)
+    age, interval = newest_sample_age(url), scrape_interval(url)
+    facts = {
+        "url": url,
+        "newest_sample_age_seconds": age,
+        "scrape_interval_seconds": interval,
+        "failed_writes": written,
+    }
+    if written and (age is None or age > interval + GRACE_SECONDS):
         return failed(
             f"cannot write to its storage ({', '.join(written)}): its disk is full, most likely",
             "Free some space (`docker system df` shows what Docker keeps), or set a smaller "
@@ -92,15 +108,18 @@ def check_prometheus(scene: Scene) -> Result:
             **facts,
             reason="storage_failed",
         )
-    if age is not None and age > STALE_SECONDS:
+    late = MISSED * interval + GRACE_SECONDS
+    if age is None and uptime(metrics) < late:
+        return ok("ready; it has only just started", **facts)
+    if age is None or age > late:
+        since = "for minutes" if age is None else f"for {age:.0f} s"
         return failed(
-            f"is ready, but has recorded nothing for {age:.0f} s",
+            f"is ready, but has recorded nothing {since}",
             "docker compose logs prometheus   (then: docker compose restart prometheus)",
             **facts,
             reason="not_recording",
         )
-    newest = "no samples yet" if age is None else f"newest sample {age:.0f} s old"
-    return ok(f"ready and recording, {newest}", **facts)
+    return ok(f"ready and recording, newest sample {age:.0f} s old", **facts)
 
 
 def failed_writes(metrics: str) -> list[str]:
@@ -109,15 +128,35 @@ def failed_writes(metrics: str) -> list[str]:
 
 
 def newest_sample_age(url: str) -> float | None:
-    """Seconds since Prometheus last recorded anything; None where it has nothing at all."""
-    # Over an hour, so that a Prometheus that has stopped recording does not look like a new one.
-    query = quote("max(timestamp(last_over_time(up[1h])))")
-    reply = web.get(f"{url}/api/v1/query?query={query}")
+    """Seconds since Prometheus last recorded anything; None where that is minutes ago or never."""
+    reply = web.get(f"{url}/api/v1/query?query={quote('max(timestamp(up))')}")
     try:
         result = json.loads(reply.body)["data"]["result"]
         return max(0.0, time.time() - float(result[0]["value"][1])) if result else None
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def scrape_interval(url: str) -> float:
+    """The shortest interval of all that Prometheus scrapes, in seconds."""
+    answer = web.get(f"{url}/api/v1/targets?state=active").json
+    try:
+        targets = answer["data"]["activeTargets"]
+        intervals = [duration(target["scrapeInterval"]) for target in targets]
+    except (LookupError, TypeError):
+        intervals = []
+    return min((one for one in intervals if one > 0), default=USUAL_INTERVAL_SECONDS)
+
+
+def duration(text: str) -> float:
+    """A duration as Prometheus writes it (`1m30s`) in seconds."""
+    return sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhd])", text))
+
+
+def uptime(metrics: str) -> float:
+    """Seconds since a process has started, by its own metrics; endless where they do not tell."""
+    found = re.search(r"^process_start_time_seconds (\S+)$", metrics, re.MULTILINE)
+    return time.time() - float(found[1]) if found else float("inf")
 
 
 def check_grafana(scene: Scene) -> Result:
@@ -129,7 +168,7 @@ def check_grafana(scene: Scene) -> Result:
             return info(
                 "not built: no package of it exists without a registry; the status page stands in"
             )
-        return skipped("grafana is not part of this stack")
+        return skipped("it is not part of this stack")
     wrong = unanswered(scene, one)
     if wrong is not None:
         return wrong

@@ -41,11 +41,13 @@ def unanswered(scene: Scene, one: Part) -> Result | None:
 def _nothing_to_ask(scene: Scene, one: Part) -> str:
     """Why a part cannot be asked; empty when it can."""
     if one.name not in scene.present():
-        return f"{one.name} is not part of this stack"
+        return "it is not part of this stack"
     if scene.is_bad("containers", one.name):
         return "its container is not well"
     if scene.is_bad("containers", "edge"):
         return "the edge, which publishes every port, is not well"
+    if scene.is_starting(one.name) and edge_speaks(scene.reply(one)):
+        return "it is still starting"
     if scene.is_bad("ports", one.name):
         return "another program holds its port"
     # By hand, outside containers, one starts what one wants; everything else hangs on the gateway.

@@ -54,6 +54,11 @@ def _taken(scene: Scene, host: str, part: Part) -> Result | None:
         "command": who.command[: holders.LONGEST_COMMAND] if who else None,
         "container_of": other or None,
     }
+    title = f"Port {port}"
+    if who and who.stopped and not other:
+        message = f"port {port}, of {part.title}, is held by {who}, which is frozen"
+        remedy = f"kill -CONT {who.pid}   (or {holders.how_to_end(who)}, with -KILL)"
+        return Result("failed", message, remedy, facts | {"frozen": True}, part.name, title)
     if other:
         taken_by = f"a container of “{other}”"
         end = f"stop it (docker compose -p {other} stop)"
@@ -67,7 +72,7 @@ def _taken(scene: Scene, host: str, part: Part) -> Result | None:
         f"{scene.settings.path.name} to a free port; then: {script('up.py')}",
         facts,
         about=part.name,
-        title=f"Port {port}",
+        title=title,
     )
 
 

@@ -29,6 +29,7 @@ COLOURS: dict[State, str] = {
 }
 PLAIN_LETTERS = str.maketrans({"“": '"', "”": '"', "…": "...", "→": "->"})
 TITLE_WIDTH = 16
+INDENT = 4 + 2 + TITLE_WIDTH + 1
 NARROWEST, WIDEST = 60, 110
 
 
@@ -71,7 +72,7 @@ class Report:
         if len(alike) > 1:
             titles = ", ".join(finding.title for finding in alike)
             result = replace(alike[0].result, message=f"{alike[0].result.message}: {titles}")
-            self._line(replace(alike[0], result=result), title="The rest")
+            self._line(replace(alike[0], result=result), title="Others")
         elif alike:
             self._line(alike[0])
 
@@ -80,22 +81,22 @@ class Report:
             self._group = finding.check.group
             step(self._group)
         result = finding.result
+        message = result.message
+        if result.state in {"skipped", "info"}:
+            message = message[:1].lower() + message[1:]
+        first, *rest = self._folded(message, indent=INDENT)
+        title = title or finding.title
+        lines = [f"{title:<{TITLE_WIDTH}} {first}", *(" " * (INDENT - 6) + line for line in rest)]
+        if len(title) > TITLE_WIDTH:
+            lines = [title, *(" " * (INDENT - 6) + line for line in (first, *rest))]
         sign = self._painted(self._signs[result.state], result.state)
-        quiet = result.state in {"skipped", "info"}
-        head = f"{title or finding.title:<{TITLE_WIDTH}}"
-        message = result.message[:1].lower() + result.message[1:] if quiet else result.message
-        lines = self._folded(message, indent=4 + 2 + TITLE_WIDTH + 1)
-        body = "\n".join(
-            [lines[0], *(" " * (4 + 2 + TITLE_WIDTH + 1) + line for line in lines[1:])]
-        )
-        text = f"{head} {body}"
-        self._write(
-            f"    {sign} {self._painted(text, 'skipped') if result.state == 'skipped' else text}"
-        )
+        for index, line in enumerate(lines):
+            text = self._painted(line, "skipped") if result.state == "skipped" else line
+            self._write(f"    {sign if index == 0 else ' '} {text}")
         if result.remedy:
             arrow = "→" if self._signs is SIGNS else "->"
-            for index, line in enumerate(self._folded(result.remedy, indent=25)):
-                self._write(f"{' ' * 23}{arrow if index == 0 else ' ' * len(arrow)} {line}")
+            for index, line in enumerate(self._folded(result.remedy, indent=INDENT + 2)):
+                self._write(f"{' ' * INDENT}{arrow if index == 0 else ' ' * len(arrow)} {line}")
 
     def _end(self, told: Sequence[Finding]) -> None:
         failures = [one for one in told if one.result.state == "failed"]

@@ -135,6 +135,10 @@ class Scene:
         except (ValueError, KeyError, TypeError):
             return []
 
+    def is_starting(self, service: str) -> bool:
+        """Whether a service's container has not yet been asked whether it is well."""
+        return any(one.service == service and one.health == "starting" for one in self.containers())
+
     def in_containers(self) -> bool:
         """Whether the stack has containers at all."""
         return bool(self.containers())
