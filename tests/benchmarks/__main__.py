@@ -5,13 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import chainlit, gateway, healthcheck
+from benchmarks import chainlit, gateway, healthcheck, webgpu
 from benchmarks.report import table
 
 MEASUREMENTS = {
     "gateway": gateway.measure,
     "chainlit": chainlit.measure,
     "healthcheck": healthcheck.measure,
+    "webgpu": webgpu.measure,
 }
 
 
