@@ -4,7 +4,6 @@ Variables are put in as Grafana puts them in. Each query must return figures, wi
 its panel's legend or columns name, a minute after the stack's first start.
 """
 
-import math
 import re
 import time
 from collections.abc import Iterator
@@ -16,12 +15,9 @@ import pytest
 from support import dashboards
 from support.dashboards import FILES
 from support.monitored import MonitoredStack, chat, monitored_stack, traffic
+from support.panel_queries import BOARDS, TARGETS, Asker, all_of, missing_labels, variables
 
 PATIENCE = 90.0
-SCRAPE_SECONDS = 1
-RANGE_SECONDS = 60
-TARGETS = [target for file in FILES for target in dashboards.targets(file)]
-BOARDS = {file.removesuffix(".json"): dashboards.read(file) for file in FILES}
 
 every_target = pytest.mark.parametrize("target", TARGETS, ids=str)
 
@@ -45,8 +41,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             while len(returned) < len(TARGETS) and time.monotonic() < deadline:
                 for target in TARGETS:
                     if str(target) not in returned:
-                        everything = {name: all_of(v) for name, v in variables(target).items()}
-                        labels = ask(stack, target, everything)
+                        labels = asker(stack).ask(target)
                         if labels:
                             returned[str(target)] = labels
                 time.sleep(0.5)
@@ -65,66 +60,14 @@ def load_while_the_prober_watches(stack: MonitoredStack) -> None:
     assert stack.gateway.metric("foundry_gateway_model_load_seconds_count", outcome="loaded") == 1
 
 
-def variables(target: dashboards.Target) -> dict[str, dict[str, Any]]:
-    return dashboards.variables(BOARDS[target.board])
-
-
-def all_of(variable: dict[str, Any]) -> str:
-    return str(variable.get("allValue", ""))
-
-
-def seconds_between_points(panel: dict[str, Any]) -> int:
-    """What Grafana chooses for a range as short as this one: the least that the panel allows."""
-    return {"": SCRAPE_SECONDS, "1m": 60}[panel.get("interval", "")]
-
-
-def put_in(expression: str, values: dict[str, str], interval: int = SCRAPE_SECONDS) -> str:
-    """An expression with its variables replaced, as Grafana does for Prometheus."""
-    known = {
-        "__rate_interval": f"{max(4 * SCRAPE_SECONDS, interval + SCRAPE_SECONDS)}s",
-        "__range": f"{RANGE_SECONDS}s",
-        **values,
-    }
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        # What is no variable stays as it is, so that `label_replace` keeps its groups.
-        return match[0] if name.isdigit() else known[name]
-
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, expression)
-
-
-def ask(
-    stack: MonitoredStack, target: dashboards.Target, values: dict[str, str]
-) -> list[dict[str, str]]:
-    """The labels of the series that hold at least one finite figure."""
-    interval = seconds_between_points(target.panel)
-    expression = put_in(target.expression, values, interval)
-    assert "$" not in re.sub(r'"[^"]*"', "", expression)
-    if target.target.get("instant"):
-        series = stack.prometheus.api("query", query=expression)["result"]
-        points = [(one["metric"], [one["value"]]) for one in series]
-    else:
-        now = time.time()
-        series = stack.prometheus.api(
-            "query_range",
-            query=expression,
-            start=str(now - RANGE_SECONDS),
-            end=str(now),
-            step=str(interval),
-        )["result"]
-        points = [(one["metric"], one["values"]) for one in series]
-    return [
-        metric
-        for metric, samples in points
-        if any(math.isfinite(float(sample)) for _, sample in samples)
-    ]
+def asker(stack: MonitoredStack) -> Asker:
+    return Asker(stack.prometheus.api, scrape_seconds=1)
 
 
 def choices(stack: MonitoredStack, variable: dict[str, Any], values: dict[str, str]) -> list[str]:
     """What a variable offers, asked as Grafana asks for ``label_values(selector, label)``."""
     selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()
-    matching = {"match[]": put_in(selector, values)}
+    matching = {"match[]": asker(stack).put_in(selector, values)}
     return list(stack.prometheus.api(f"label/{label}/values", **matching))
 
 
@@ -134,12 +77,7 @@ def test_the_query_returns_figures_with_the_labels_its_panel_needs(
 ):
     series = watched.returned.get(str(target))
     assert series, f"nothing within {PATIENCE:.0f} s: {target.expression}"
-    needed = dashboards.legend_labels(target.target)
-    if target.panel["type"] == "table":
-        needed |= dashboards.table_labels(target.panel)
-    for labels in series:
-        missing = {label for label in needed if not labels.get(label)}
-        assert not missing, f"{labels} lacks {missing}"
+    assert missing_labels(target, series) == set()
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -170,14 +108,14 @@ def test_choosing_values_one_by_one_returns_figures_too(watched: Watched):
             name: f"({'|'.join(choices(watched.stack, variable, everything))})"
             for name, variable in asked.items()
         }
-        if not ask(watched.stack, target, several):
+        if not asker(watched.stack).ask(target, several):
             empty.append(str(target))
     assert empty == []
 
 
 def test_choosing_another_installation_leaves_the_boards_empty(watched: Watched):
     nobody = dict.fromkeys(EXPECTED, "elsewhere")
-    full = {str(target) for target in TARGETS if ask(watched.stack, target, nobody)}
+    full = {str(target) for target in TARGETS if asker(watched.stack).ask(target, nobody)}
     recorded = {
         str(t) for t in TARGETS if t.expression.startswith("slo:") or "ALERTS" in t.expression
     }
