@@ -10,6 +10,9 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, expect
 
 from support.browser import Record, open_page
+from support.foundry import DEMO_ALIAS, start_foundry_v2
+from support.gateway import Gateway, run_gateway
+from support.healthcheck import Healthcheck, start_healthcheck
 from support.status_page import (
     REFUSED_REMEDY,
     TITLES,
@@ -24,6 +27,10 @@ from support.status_page import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from support.chat_stack import ChatStack
 
 PATIENCE = 60_000
 """Milliseconds, as Playwright counts."""
@@ -516,3 +523,65 @@ async def test_nothing_moves_for_who_asked_for_that(browser: Browser):
             " return s.transitionDuration !== '0s' || s.animationName !== 'none' }).length"
         )
     assert moving == 0
+
+
+# ---- With the real prober -------------------------------------------------------------------
+
+
+def probing(foundry: str, gateway: Gateway, **more: str) -> AbstractContextManager[Healthcheck]:
+    return start_healthcheck(
+        FOUNDRY_URL=foundry,
+        GATEWAY_URL=gateway.url,
+        GATEWAY_API_KEY=gateway.key,
+        HEALTHCHECK_INTERVAL="1",
+        HEALTHCHECK_CHAT_INTERVAL="2",
+        **more,
+    )
+
+
+async def test_the_real_prober_serves_the_page_and_fills_it(
+    browser: Browser, chat_stack: ChatStack
+):
+    chat_app = {"CHAINLIT_URL": chat_stack.app.url}
+    with probing(chat_stack.foundry.url, chat_stack.gateway, **chat_app) as healthcheck:
+        async with open_page(browser, healthcheck.url) as (page, record):
+            await settled(page, "up")
+            titles = await page.locator(".part h3").all_inner_texts()
+            assert titles == [each["title"] for each in healthcheck.status()["parts"]]
+            await expect(page.locator("#first-value")).to_contain_text(re.compile(r"\d"))
+            await expect(page.locator("#speed-value")).to_contain_text(re.compile(r"\d"))
+            await expect(page.locator("#speed-note")).to_contain_text("foundry-demo")
+            await expect(page.locator("#problems")).to_be_hidden()
+            clean(record, healthcheck.url)
+
+
+async def test_a_stopped_foundry_local_is_told_with_the_prober_s_own_words(
+    browser: Browser, tmp_path: Path
+):
+    with (
+        start_foundry_v2() as foundry,
+        run_gateway(tmp_path / "gateway", FOUNDRY_URL=foundry.url, MODEL=DEMO_ALIAS) as gateway,
+        probing(foundry.url, gateway) as healthcheck,
+    ):
+        async with open_page(browser, healthcheck.url) as (page, record):
+            await settled(page, "up")
+            foundry.stop()
+            await settled(page, "down")
+            reason = page.locator("#problems .why").filter(has_text="the connection is refused")
+            await expect(reason.first).to_be_visible()
+            remedies = page.locator("#problems .remedy code")
+            await expect(remedies.filter(has_text="foundry server start").first).to_be_visible()
+            clean(record, healthcheck.url)
+
+
+async def test_the_page_outlives_the_real_prober(browser: Browser, chat_stack: ChatStack):
+    profile = await browser.new_context()
+    try:
+        page = await profile.new_page()
+        with probing(chat_stack.foundry.url, chat_stack.gateway) as healthcheck:
+            await page.goto(healthcheck.url)
+            await settled(page, "up")
+        await settled(page, "gone")
+        await expect(page.locator("#summary")).to_contain_text("Its last word came at")
+    finally:
+        await profile.close()
