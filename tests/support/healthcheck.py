@@ -108,7 +108,7 @@ class Healthcheck:
 
         def is_red(status: Json) -> bool:
             part = part_of(status, name)
-            return part["state"] == "down" and part["reason"] == reason
+            return bool(part["state"] == "down" and part["reason"] == reason)
 
         return part_of(self.wait_until(is_red, f"{name} is red with {reason}"), name)
 

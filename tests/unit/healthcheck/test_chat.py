@@ -115,6 +115,14 @@ async def test_chunks_that_arrive_together_share_the_time(probe, gateway: Gatewa
     assert outcome.measurement.gaps[0] == outcome.measurement.gaps[1] > 0
 
 
+async def test_an_answer_that_arrives_all_at_once_still_has_a_rate(probe, gateway) -> None:
+    gateway.answer = (b"".join(WHOLE),)
+    outcome = await ask(probe, gateway)
+    assert outcome.measurement is not None
+    assert outcome.measurement.gaps == []
+    assert outcome.measurement.chunks_per_second == 3 / outcome.measurement.last_chunk
+
+
 @pytest.mark.parametrize("queue", [{"active": 0, "waiting": 1}, {"active": 8, "waiting": 0}])
 async def test_users_come_first(probe, gateway: Gateway, queue: dict[str, int]) -> None:
     gateway.status = {**STATUS, "queue": {"limit": 8, **queue}}

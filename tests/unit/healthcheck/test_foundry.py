@@ -73,6 +73,14 @@ async def test_the_first_that_answers_is_judged_and_the_others_are_named(probe) 
     assert outcome.facts["not_answering"] == f"{refused} (refused)"
 
 
+async def test_one_that_answers_is_not_kept_waiting_by_those_after_it(probe) -> None:
+    async with FakeFoundry() as first, FakeFoundry() as second:
+        second.everything = hang
+        _, outcome = await probe("foundry", f"{first.url},{second.url}", timeout=30)
+    assert outcome.state == "up"
+    assert outcome.duration < 10
+
+
 async def test_the_most_preferred_ones_trouble_is_told(probe) -> None:
     refused = f"http://127.0.0.1:{free_port_pair()}"
     async with FakeFoundry() as fake:

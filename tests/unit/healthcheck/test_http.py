@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectorError, web
+from aiohttp.client_reqrep import ConnectionKey
 
 from foundry_healthcheck.transport import MAX_BODY, classify
 from support.foundry import free_port_pair
@@ -97,6 +99,23 @@ async def test_an_endless_page_is_read_only_so_far(probe, serving) -> None:
     async with serving({"/": endless}) as url:
         _, outcome = await probe("http", f"{url}/")
     assert outcome.state == "up"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EHOSTUNREACH, "unreachable"),
+        (errno.ENETUNREACH, "unreachable"),
+        (errno.ECONNREFUSED, "refused"),
+        (errno.ETIMEDOUT, "timed_out"),
+        (errno.ECONNRESET, "no_answer"),
+    ],
+)
+def test_what_the_system_says_of_a_connection_is_told_apart(number: int, reason: str) -> None:
+    key = ConnectionKey(
+        "host", 1, is_ssl=False, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
+    )
+    assert classify(ClientConnectorError(key, OSError(number, "word"))) == reason
 
 
 def test_an_error_nobody_thought_of_is_other() -> None:
