@@ -46,7 +46,8 @@ def all_well() -> dict[str, Any]:
 
 def foundry_refused() -> dict[str, Any]:
     parts = [part(name) for name in TITLES]
-    parts[0] = down("chat", "unreachable", "The gateway cannot reach it.", REFUSED_REMEDY, probes=2)
+    its_own = "If Foundry Local is stopped, start it."
+    parts[0] = down("chat", "refused", "The gateway cannot reach it.", its_own, probes=2)
     parts[1] = down(
         "foundry", "refused", "Nothing at http://host.docker.internal:51211.", REFUSED_REMEDY
     )
@@ -181,11 +182,11 @@ async def test_says_what_is_wrong_and_what_to_do_in_words(browser: Browser):
     async with canned_probe(foundry_refused()) as probe, open_page(browser, probe.url) as (page, _):
         await settled(page, "down")
         card = page.locator("#problems article")
-        assert await card.count() == 1, "two parts with one remedy have one cause"
+        assert await card.count() == 1, "what Foundry Local causes is shown with it"
         await expect(card.get_by_role("heading", level=3)).to_have_text(
-            "An answer from the model, Foundry Local"
+            "Foundry Local, An answer from the model"
         )
-        await expect(card.locator(".why")).to_contain_text("the connection is refused")
+        await expect(card.locator(".why")).to_contain_text("The connection is refused")
         await expect(card.locator(".message")).to_contain_text(
             "Nothing at http://host.docker.internal:51211."
         )
@@ -195,6 +196,20 @@ async def test_says_what_is_wrong_and_what_to_do_in_words(browser: Browser):
         assert commands[0] == "foundry server start"
         assert len(commands) == REFUSED_REMEDY.count("`") / 2
         await expect(row(page, "foundry").locator(".state")).to_contain_text("Down for 1\u00a0min")
+
+
+async def test_parts_with_the_same_remedy_share_it(browser: Browser):
+    remedy = "Its container is not running: `docker compose up -d gateway`."
+    parts = [
+        down("chat", "name_not_resolved", "No such name.", remedy),
+        down("foundry", "refused", "Nothing listens.", REFUSED_REMEDY),
+        down("gateway", "name_not_resolved", "No such name.", remedy),
+    ]
+    answer = status(parts, "down", "Chats get no answer.")
+    async with canned_probe(answer) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "down")
+        titles = await page.locator("#problems h3").all_inner_texts()
+        assert titles == ["An answer from the model, Gateway", "Foundry Local"]
 
 
 async def test_a_remedy_stands_before_the_parts_even_on_a_phone(browser: Browser):
