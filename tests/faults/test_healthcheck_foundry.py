@@ -40,6 +40,11 @@ def watched(
         yield gateway, healthcheck
 
 
+def started(healthcheck: Healthcheck) -> float:
+    """When the prober began, for a fault that was there before it."""
+    return seconds_until(healthcheck.status()["started"], 0)
+
+
 @pytest.fixture
 def foundry() -> Iterator[Foundry]:
     with start_foundry_v2() as running:
@@ -113,8 +118,8 @@ def test_a_foundry_that_dies_in_the_middle_of_an_answer_breaks_the_stream(
 
 def test_a_wrong_port_with_nothing_behind_it_is_refused(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port_pair()}"
-    at = time.time()
     with watched(url, tmp_path) as (_, healthcheck):
+        at = started(healthcheck)
         red = healthcheck.wait_until_red("foundry", "refused")
         assert seconds_until(red["since"], at) < WITHIN
         assert url in red["message"]
@@ -125,8 +130,8 @@ def test_a_wrong_port_with_nothing_behind_it_is_refused(tmp_path: Path) -> None:
 def test_a_wrong_port_with_another_program_behind_it_is_not_foundry(
     gateway_v2: Gateway, tmp_path: Path
 ) -> None:
-    at = time.time()
     with watched(gateway_v2.url, tmp_path) as (_, healthcheck):
+        at = started(healthcheck)
         red = healthcheck.wait_until_red("foundry", "not_foundry")
         assert seconds_until(red["since"], at) < WITHIN
         assert "Something else uses that port" in red["remedy"]

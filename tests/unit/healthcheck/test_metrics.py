@@ -99,6 +99,19 @@ def test_an_answer_fills_the_four_histograms() -> None:
     assert value("gen_ai_client_token_usage_sum", tokens) == 3
 
 
+def test_a_question_that_gave_way_to_users_is_in_no_histogram() -> None:
+    left = Measurement("foundry-demo", total=0.1)
+    made = recorded(CHAT, Outcome("skipped", 0.1, 10, "users_first", measurement=left))
+    labels = {
+        "gen_ai_operation_name": "chat",
+        "gen_ai_provider_name": "microsoft.foundry_local",
+        "gen_ai_request_model": "foundry-demo",
+        "client": "healthcheck",
+        "error_type": "",
+    }
+    assert made("gen_ai_client_operation_duration_seconds_count", labels) is None
+
+
 def test_the_generation_follows_foundry_and_goes_with_it() -> None:
     facts = {"dialect": "v2", "url": "http://a:1", "models_loaded": 2}
     there = Outcome("up", 0.1, 1, facts=facts)
