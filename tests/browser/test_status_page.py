@@ -10,6 +10,9 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, expect
 
 from support.browser import Record, open_page
+from support.foundry import DEMO_ALIAS, start_foundry_v2
+from support.gateway import Gateway, run_gateway
+from support.healthcheck import Healthcheck, start_healthcheck
 from support.status_page import (
     REFUSED_REMEDY,
     TITLES,
@@ -24,6 +27,10 @@ from support.status_page import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from support.chat_stack import ChatStack
 
 PATIENCE = 60_000
 """Milliseconds, as Playwright counts."""
@@ -39,7 +46,8 @@ def all_well() -> dict[str, Any]:
 
 def foundry_refused() -> dict[str, Any]:
     parts = [part(name) for name in TITLES]
-    parts[0] = down("chat", "unreachable", "The gateway cannot reach it.", REFUSED_REMEDY, probes=2)
+    its_own = "If Foundry Local is stopped, start it."
+    parts[0] = down("chat", "refused", "The gateway cannot reach it.", its_own, probes=2)
     parts[1] = down(
         "foundry", "refused", "Nothing at http://host.docker.internal:51211.", REFUSED_REMEDY
     )
@@ -174,11 +182,11 @@ async def test_says_what_is_wrong_and_what_to_do_in_words(browser: Browser):
     async with canned_probe(foundry_refused()) as probe, open_page(browser, probe.url) as (page, _):
         await settled(page, "down")
         card = page.locator("#problems article")
-        assert await card.count() == 1, "two parts with one remedy have one cause"
+        assert await card.count() == 1, "what Foundry Local causes is shown with it"
         await expect(card.get_by_role("heading", level=3)).to_have_text(
-            "An answer from the model, Foundry Local"
+            "Foundry Local, An answer from the model"
         )
-        await expect(card.locator(".why")).to_contain_text("the connection is refused")
+        await expect(card.locator(".why")).to_contain_text("The connection is refused")
         await expect(card.locator(".message")).to_contain_text(
             "Nothing at http://host.docker.internal:51211."
         )
@@ -188,6 +196,20 @@ async def test_says_what_is_wrong_and_what_to_do_in_words(browser: Browser):
         assert commands[0] == "foundry server start"
         assert len(commands) == REFUSED_REMEDY.count("`") / 2
         await expect(row(page, "foundry").locator(".state")).to_contain_text("Down for 1\u00a0min")
+
+
+async def test_parts_with_the_same_remedy_share_it(browser: Browser):
+    remedy = "Its container is not running: `docker compose up -d gateway`."
+    parts = [
+        down("chat", "name_not_resolved", "No such name.", remedy),
+        down("foundry", "refused", "Nothing listens.", REFUSED_REMEDY),
+        down("gateway", "name_not_resolved", "No such name.", remedy),
+    ]
+    answer = status(parts, "down", "Chats get no answer.")
+    async with canned_probe(answer) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "down")
+        titles = await page.locator("#problems h3").all_inner_texts()
+        assert titles == ["An answer from the model, Gateway", "Foundry Local"]
 
 
 async def test_a_remedy_stands_before_the_parts_even_on_a_phone(browser: Browser):
@@ -516,3 +538,65 @@ async def test_nothing_moves_for_who_asked_for_that(browser: Browser):
             " return s.transitionDuration !== '0s' || s.animationName !== 'none' }).length"
         )
     assert moving == 0
+
+
+# ---- With the real prober -------------------------------------------------------------------
+
+
+def probing(foundry: str, gateway: Gateway, **more: str) -> AbstractContextManager[Healthcheck]:
+    return start_healthcheck(
+        FOUNDRY_URL=foundry,
+        GATEWAY_URL=gateway.url,
+        GATEWAY_API_KEY=gateway.key,
+        HEALTHCHECK_INTERVAL="1",
+        HEALTHCHECK_CHAT_INTERVAL="2",
+        **more,
+    )
+
+
+async def test_the_real_prober_serves_the_page_and_fills_it(
+    browser: Browser, chat_stack: ChatStack
+):
+    chat_app = {"CHAINLIT_URL": chat_stack.app.url}
+    with probing(chat_stack.foundry.url, chat_stack.gateway, **chat_app) as healthcheck:
+        async with open_page(browser, healthcheck.url) as (page, record):
+            await settled(page, "up")
+            titles = await page.locator(".part h3").all_inner_texts()
+            assert titles == [each["title"] for each in healthcheck.status()["parts"]]
+            await expect(page.locator("#first-value")).to_contain_text(re.compile(r"\d"))
+            await expect(page.locator("#speed-value")).to_contain_text(re.compile(r"\d"))
+            await expect(page.locator("#speed-note")).to_contain_text("foundry-demo")
+            await expect(page.locator("#problems")).to_be_hidden()
+            clean(record, healthcheck.url)
+
+
+async def test_a_stopped_foundry_local_is_told_with_the_prober_s_own_words(
+    browser: Browser, tmp_path: Path
+):
+    with (
+        start_foundry_v2() as foundry,
+        run_gateway(tmp_path / "gateway", FOUNDRY_URL=foundry.url, MODEL=DEMO_ALIAS) as gateway,
+        probing(foundry.url, gateway) as healthcheck,
+    ):
+        async with open_page(browser, healthcheck.url) as (page, record):
+            await settled(page, "up")
+            foundry.stop()
+            await settled(page, "down")
+            reason = page.locator("#problems .why").filter(has_text="the connection is refused")
+            await expect(reason.first).to_be_visible()
+            remedies = page.locator("#problems .remedy code")
+            await expect(remedies.filter(has_text="foundry server start").first).to_be_visible()
+            clean(record, healthcheck.url)
+
+
+async def test_the_page_outlives_the_real_prober(browser: Browser, chat_stack: ChatStack):
+    profile = await browser.new_context()
+    try:
+        page = await profile.new_page()
+        with probing(chat_stack.foundry.url, chat_stack.gateway) as healthcheck:
+            await page.goto(healthcheck.url)
+            await settled(page, "up")
+        await settled(page, "gone")
+        await expect(page.locator("#summary")).to_contain_text("Its last word came at")
+    finally:
+        await profile.close()

@@ -235,7 +235,11 @@ function showState(state, title, summary) {
   // After the stylesheet has the new state's colour.
   const colour = getComputedStyle($("hero-icon")).color;
   const picture = draw("svg", { viewBox: "0 0 24 24", color: colour });
-  picture.append(...[...document.querySelector(icon(state)).children].map((each) => each.cloneNode(true)));
+  for (const shape of document.querySelector(icon(state)).children) {
+    const copy = shape.cloneNode(true);
+    if (shape.classList.contains("glyph")) copy.setAttribute("stroke", getComputedStyle(shape).stroke);
+    picture.append(copy);
+  }
   const source = new XMLSerializer().serializeToString(picture);
   const link = document.querySelector("link[rel=icon]");
   const address = `data:image/svg+xml,${encodeURIComponent(source)}`;
@@ -291,14 +295,19 @@ function showValue(node, text) {
   });
 }
 
-/** Parts that want the same thing done share one card: usually they share the cause. */
+/**
+ * Parts that want the same thing done share one card: usually they share the cause. A chat that
+ * fails for the reason for which Foundry Local does is one with it, though each has its own words.
+ */
 function showProblems(wrong) {
   const groups = new Map();
   for (const part of wrong) {
-    const key = part.remedy ?? part.name;
-    groups.set(key, [...(groups.get(key) ?? []), part]);
+    const cause = part.module !== "chat" ? part
+      : wrong.find((other) => other.module === "foundry" && other.reason === part.reason) ?? part;
+    const key = cause.remedy ?? cause.name;
+    groups.set(key, new Set([...(cause === part ? [] : [cause]), ...(groups.get(key) ?? []), part]));
   }
-  const cards = [...groups.values()].map((parts) => ({
+  const cards = [...groups.values()].map((group) => [...group]).map((parts) => ({
     title: parts.map((part) => part.title).join(", "),
     why: [...new Set(parts.map((part) => reasonWords(part.reason)))].join("; "),
     since: parts.map((part) => part.since).filter(Boolean).sort()[0] ?? null,
@@ -351,6 +360,8 @@ function showPart(row, part) {
   const answered = asked.filter((probe) => probe.outcome === "up").length;
   redraw(row.querySelector(".from"), history[0]?.at, (node) => node.replaceChildren(
     ...(history.length ? [counting(history[0].at, "ago")] : ["no probe yet"])));
+  // Below the oldest, as far as there is room for the words at the other end.
+  row.querySelector(".from").style.marginInlineStart = `${Math.min(45, HISTORY - history.length)}%`;
   say(row.querySelector(".share"), asked.length ? `${percent(answered, asked.length)} of ${asked.length} answered` : "");
   const values = valuesOf(part, "duration_seconds");
   const known = values.filter((value) => value !== null);
