@@ -1,8 +1,8 @@
 """Prometheus for the tests: Debian's package, unpacked rather than installed."""
 
+import os
 import shutil
 import subprocess
-from pathlib import Path
 
 from lib.console import StepFailedError, note, run
 from lib.debian import is_root
@@ -13,7 +13,7 @@ PROGRAMS = ("prometheus", "promtool")
 
 
 def prepare() -> None:
-    """Have `prometheus` and `promtool` at hand: from PATH, or from Debian's package.
+    """Have `prometheus` and `promtool` on PATH: those of this machine, or Debian's.
 
     The package would also add a user and start a server at every boot; its two programs need
     neither, nor anything but libc. So it is only unpacked, which needs no root either.
@@ -21,9 +21,15 @@ def prepare() -> None:
     Raises:
         StepFailedError: not Debian or Ubuntu, or the package cannot be had.
     """
-    unpacked = UNPACKED / "usr" / "bin"
-    if all(shutil.which(name) or (unpacked / name).exists() for name in PROGRAMS):
+    if all(map(shutil.which, PROGRAMS)):
         return
+    unpacked = UNPACKED / "usr" / "bin"
+    if not all((unpacked / name).exists() for name in PROGRAMS):
+        _unpack()
+    os.environ["PATH"] = f"{unpacked}{os.pathsep}{os.environ['PATH']}"
+
+
+def _unpack() -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise StepFailedError(
             "Missing: Prometheus, whose rules the tests check.",
@@ -40,6 +46,6 @@ def prepare() -> None:
         if is_root():
             run(["apt-get", "update", "-qq"], remedy=remedy, quiet=True)
         run(download, remedy=remedy, quiet=True, cwd=UNPACKED)
-    (package,) = sorted(Path(UNPACKED).glob("prometheus_*.deb"))
+    (package,) = sorted(UNPACKED.glob("prometheus_*.deb"))
     run(["dpkg-deb", "--extract", str(package), str(UNPACKED)], remedy=remedy, quiet=True)
     package.unlink()
