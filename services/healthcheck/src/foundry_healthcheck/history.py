@@ -1,0 +1,69 @@
+"""What is known about each part: its state, since when, and its last hundred runs."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from foundry_healthcheck.parts import Part
+    from foundry_healthcheck.probing import Outcome
+
+State = Literal["up", "down", "skipped", "unknown"]
+
+LENGTH = 100
+JUDGEMENT_TTL = 600.0
+"""Seconds for which a part that is not asked keeps what it was found to be."""
+
+
+class PartState:
+    """One part over time.
+
+    Args:
+        part: Which one.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.state: State = "unknown"
+        self.since: float | None = None
+        self.last_run: float | None = None
+        self.last_success: float | None = None
+        self.last: Outcome | None = None
+        self.judged: Outcome | None = None
+        """The last outcome that was not a skip."""
+        self.history: deque[Outcome] = deque(maxlen=LENGTH)
+
+    @property
+    def shown(self) -> Outcome | None:
+        """The outcome that explains the state: while a failure stands, that failure."""
+        return self.judged if self.state == "down" else self.last
+
+    def record(self, outcome: Outcome) -> bool:
+        """Take in what came of a run; says whether that changed the state."""
+        self.last = outcome
+        self.last_run = outcome.at
+        self.history.append(outcome)
+        if outcome.state == "skipped":
+            fresh = self.judged and outcome.at - self.judged.at < JUDGEMENT_TTL
+            state: State = self.judged.state if self.judged and fresh else "skipped"
+        else:
+            self.judged = outcome
+            state = outcome.state
+            if state == "up":
+                self.last_success = outcome.at
+        changed = state != self.state
+        if changed:
+            self.state = state
+            self.since = outcome.at
+        return changed
+
+
+def instant(timestamp: float | None) -> str | None:
+    """Return a Unix time in ISO 8601, UTC, to the millisecond."""
+    if timestamp is None:
+        return None
+    seconds, milliseconds = divmod(round(timestamp * 1000), 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{stamp}.{milliseconds:03d}Z"

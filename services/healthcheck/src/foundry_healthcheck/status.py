@@ -1,0 +1,113 @@
+"""The answer of ``/api/status``: what a person or a page needs to see what is wrong."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from foundry_healthcheck.history import instant
+from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY
+from foundry_healthcheck.version import __version__
+
+if TYPE_CHECKING:
+    from foundry_healthcheck.history import PartState
+    from foundry_healthcheck.prober import Prober
+    from foundry_healthcheck.probing import Outcome
+
+CORE = (FOUNDRY, GATEWAY, CHAT)
+"""Without these nobody gets an answer; in the order in which one is the cause of the next."""
+
+
+def describe(prober: Prober) -> dict[str, Any]:
+    """Return the whole status as JSON."""
+    states = tuple(prober.states.values())
+    status, summary = judge(states)
+    return {
+        "status": status,
+        "summary": summary,
+        "version": __version__,
+        "now": instant(time.time()),
+        "started": instant(prober.started),
+        "parts": [_part(state) for state in states],
+        "containers": _containers(prober),
+    }
+
+
+def judge(states: tuple[PartState, ...]) -> tuple[str, str]:
+    """Return the whole stack's status and one sentence about it."""
+    by_name = {state.part.name: state for state in states}
+    core = [by_name[name] for name in CORE]
+    # Foundry Local without a loaded model still answers: the gateway loads it for the first person.
+    fatal = [each for each in core if each.state == "down" and not _is_idle(each)]
+    if fatal:
+        return "down", f"Chats get no answer. {_trouble(fatal[0])}"
+    down = [state for state in states if state.state == "down"]
+    if down:
+        more = f" And {len(down) - 1} more." if len(down) > 1 else ""
+        return "degraded", f"{_trouble(down[0])}{more}"
+    if any(state.state == "unknown" for state in states):
+        return "starting", "The first look at every part is under way."
+    chat = by_name[CHAT]
+    if chat.state == "skipped":
+        why = chat.last.message if chat.last else ""
+        return "up", f"Every part works; the model is not being asked. {why or ''}".strip()
+    first = chat.judged.facts.get("time_to_first_chunk_seconds") if chat.judged else None
+    if isinstance(first, int | float):
+        return "up", f"Everything works; the last answer began after {_seconds(first)}."
+    return "up", "Everything works."
+
+
+def _is_idle(state: PartState) -> bool:
+    return state.shown is not None and state.shown.reason == "no_model_loaded"
+
+
+def _trouble(state: PartState) -> str:
+    message = state.shown.message if state.shown else None
+    return f"{state.part.title}: {message}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value >= 1 else f"{value * 1000:.0f} ms"
+
+
+def _part(state: PartState) -> dict[str, Any]:
+    part, shown = state.part, state.shown
+    judged = state.judged
+    return {
+        "name": part.name,
+        "title": part.title,
+        "module": part.module,
+        "target": part.target,
+        "state": state.state,
+        "since": instant(state.since),
+        "last_run": instant(state.last_run),
+        "last_success": instant(state.last_success),
+        "duration_seconds": judged.duration if judged else None,
+        "reason": shown.reason if shown else None,
+        "message": shown.message if shown else None,
+        "remedy": shown.remedy if shown else None,
+        "facts": judged.facts if judged else {},
+        "history": [_entry(part.name, outcome) for outcome in state.history],
+    }
+
+
+def _entry(name: str, outcome: Outcome) -> dict[str, Any]:
+    value = outcome.facts.get("time_to_first_chunk_seconds") if name == CHAT else outcome.duration
+    return {
+        "at": instant(outcome.at),
+        "outcome": outcome.state,
+        "duration_seconds": outcome.duration,
+        "reason": outcome.reason,
+        "value": value,
+    }
+
+
+def _containers(prober: Prober) -> dict[str, Any]:
+    if prober.containers is None:
+        return {"enabled": prober.settings.docker_view_url is not None, "items": [], "error": None}
+    return {
+        "enabled": True,
+        "items": [asdict(item) for item in prober.containers.items],
+        "error": prober.containers.error,
+    }
