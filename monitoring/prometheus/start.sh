@@ -20,9 +20,13 @@ refuse() {
   exit 1
 }
 
-# A number without a leading zero, and one of these units.
+# Whether $1 is a number without a leading zero and one of the units of $2.
 is_amount() {
-  printf %s "$1" | grep -Eqx "[1-9][0-9]{0,8}($2)"
+  number=${1%%[!0-9]*}
+  unit=${1#"$number"}
+  case $number in '' | 0* | ??????????*) return 1 ;; esac
+  case $unit in '' | *[!A-Za-z]*) return 1 ;; esac
+  case " $2 " in *" $unit "*) ;; *) return 1 ;; esac
 }
 
 is_amount "$interval" s || refuse \
@@ -32,9 +36,9 @@ seconds=${interval%s}
 if [ "$seconds" -lt 5 ] || [ "$seconds" -gt 60 ]; then
   refuse "PROMETHEUS_SCRAPE_INTERVAL: '$interval' is out of range. Give one from 5s to 60s, such as: 15s"
 fi
-is_amount "$retention" 'h|d|w|y' || refuse \
+is_amount "$retention" 'h d w y' || refuse \
   "PROMETHEUS_RETENTION: '$retention' is not a time. Give a number and h, d, w or y, such as: 15d"
-is_amount "$size" 'MB|GB|TB' || refuse \
+is_amount "$size" 'MB GB TB' || refuse \
   "PROMETHEUS_RETENTION_SIZE: '$size' is not a size. Give a number and MB, GB or TB, such as: 1GB"
 for job in $without; do
   grep -Fqx -- "  - job_name: $job" "$source/prometheus.yml" || refuse \

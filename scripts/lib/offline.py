@@ -18,8 +18,10 @@ PULLED = (
     "nginx:1.29-alpine",
     "grafana/grafana:13.2.3",
     "ghcr.io/open-webui/open-webui:v0.12.4",
-    "prom/prometheus:v3.5.0"
-    "@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996",
+    (
+        "prom/prometheus:v3.5.0"
+        "@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996"
+    ),
 )
 """What compose.yaml builds on."""
 BUILT = {

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from support.foundry import free_port_pair
+from support.processes import running
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "monitoring" / "prometheus"
@@ -30,7 +31,6 @@ SERVICES = {
 }
 """The shipped targets, besides Prometheus itself."""
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 30.0
 
 
 def binary(name: str) -> str:
@@ -122,26 +122,11 @@ def run_prometheus(
         }
     )
     log_path = folder / "prometheus.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            ["sh", str(shipped / "start.sh")],
-            env=env,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    running = Prometheus(f"http://{address}", process, log_path, folder / "data")
-    try:
-        running.wait_until(lambda: _is_ready(running.url), "ready", START_TIMEOUT)
-        yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    start = ["sh", str(shipped / "start.sh")]
+    with running(start, env, log_path, cwd=folder) as process:
+        prometheus = Prometheus(f"http://{address}", process, log_path, folder / "data")
+        prometheus.wait_until(lambda: _is_ready(prometheus.url), "ready", START_TIMEOUT)
+        yield prometheus
 
 
 def _hurry(shipped: Path) -> None:

@@ -190,6 +190,11 @@ class Expected:
     samples: Mapping[str, float]
 
 
+def records(at: str, query: str, value: float | None) -> Expected:
+    """A query gives a value, to three digits, or None: no sample."""
+    return Expected(at, f"round(sum({query}), 0.001)", {} if value is None else {"{}": value})
+
+
 def firing(at: str, *alerts: str) -> Expected:
     """Exactly these alerts fire."""
     query = 'group by (alertname) (ALERTS{alertstate="firing"})'

@@ -104,7 +104,7 @@ FIRES = {
             10,
             {
                 of_gateway(
-                    "model_load_seconds_count", model="phi-4-mini", outcome="failed"
+                    "model_load_seconds_count", gen_ai_request_model="phi-4-mini", outcome="failed"
                 ): constant(("_", 2), (1, 2), (2, 6))
             },
             (firing("3m45s"), firing("5m", "ModelLoadFailing")),
@@ -350,10 +350,10 @@ SILENT = {
             25,
             {
                 of_gateway(
-                    "model_load_seconds_count", model="phi-4-mini", outcome="failed"
+                    "model_load_seconds_count", gen_ai_request_model="phi-4-mini", outcome="failed"
                 ): constant(("_", 2), (1, 10), ("_", 13)),
                 of_gateway(
-                    "model_load_seconds_count", model="phi-4-mini", outcome="loaded"
+                    "model_load_seconds_count", gen_ai_request_model="phi-4-mini", outcome="loaded"
                 ): counter((1, 25)),
             },
             (firing("4m"), firing("14m"), firing("24m")),
@@ -569,7 +569,7 @@ SILENT = {
         Story(20, NO_TRAFFIC, (firing("19m"),)),
     ],
     "ChatErrorBudgetBurn/6h": [
-        # One failure in two hours, around the clock; and an hour without answers, long over.
+        # One failure in two hours; and an hour without answers, long over.
         slow_story(
             6 * HOUR,
             slow_failures((1 / 120, 6 * HOUR)),
