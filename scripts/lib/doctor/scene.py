@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from lib.addresses import ADDRESSES, address
+from lib.addresses import ADDRESSES, address, port_of
 from lib.compose import Container, containers_in
 from lib.doctor import web
-from lib.doctor.parts import PARTS, Part
+from lib.doctor.parts import OK, PARTS, Part
 from lib.doctor.results import Result
 from lib.doctor.shell import Said, ask
 from lib.settings import Settings
@@ -159,7 +159,8 @@ class Scene:
 
     def is_ours(self, part: Part) -> bool:
         """Whether what answers at a part's port is this stack."""
-        return part.is_ours(self.reply(part))
+        owner = self.published().get(port_of(self.settings, part.address), self.project)
+        return owner == self.project and part.is_ours(self.reply(part))
 
     def is_started(self) -> bool:
         """Whether anything of this stack is there, in containers or outside."""
@@ -176,7 +177,7 @@ class Scene:
         """The gateway's `/status`; empty while it gives none."""
         part = next(one for one in PARTS if one.name == "gateway")
         reply = self.reply(part)
-        return reply.json if reply.status == 200 and part.is_ours(reply) else {}  # noqa: PLR2004
+        return reply.json if reply.status == OK and self.is_ours(part) else {}
 
 
 def _object(text: str) -> Mapping[str, Any]:
