@@ -2,6 +2,7 @@
 
 import pytest
 
+from lib import docker
 from lib.console import StepFailedError
 from lib.docker import OLDEST_ENGINE, require, version_in
 
