@@ -8,7 +8,7 @@ from lib.compose import CONTROL_SEQUENCE, Container
 from lib.doctor import container_view
 from lib.doctor.results import Check, Result, failed, ok, skipped
 from lib.doctor.scene import Scene
-from lib.doctor.shell import ask, script
+from lib.doctor.shell import COMPOSE_SECONDS, ask, script
 
 ONE_SHOTS = {"secrets"}
 """Services whose container is meant to end."""
@@ -64,7 +64,7 @@ def check_compose(scene: Scene) -> Result:
         if version < oldest:
             message = f"{name} {found[name.lower()]} is too old; {wanted} or newer is expected"
             return Result("failed", message, docker.how_to_upgrade(), found)
-    read = ask(["docker", "compose", "config", "--quiet"])
+    read = ask(["docker", "compose", "config", "--quiet"], COMPOSE_SECONDS)
     if not read.ok:
         why = "did not end in time" if read.timed_out else read.last_line or "failed"
         return failed(

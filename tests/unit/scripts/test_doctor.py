@@ -312,6 +312,59 @@ def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:
     assert lost(tmp_path, "timed_out", [other]).message.startswith("frozen or overloaded: ")
 
 
+# ---- The health probe ----------------------------------------------------------------------------
+
+
+def probed(tmp_path: Path, *parts: dict[str, object], bad: dict[str, Result]) -> Sequence[Result]:
+    here = scene(tmp_path)
+    body = json.dumps({"status": "down", "version": "1", "parts": parts}).encode()
+    here.remembered("reply of healthcheck", lambda: web.Reply(200, body=body))
+    here.remembered("containers", list)
+    here.remembered("present", lambda: ["gateway", "chainlit", "healthcheck"])
+    for name, result in bad.items():
+        here.note(name, [result])
+    found = monitoring.check_probe(here)
+    return [found] if isinstance(found, Result) else found
+
+
+def down(name: str, reason: str) -> dict[str, object]:
+    return {"name": name, "title": name, "state": "down", "reason": reason, "message": "m"}
+
+
+FAILED = results.failed("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("part", "cause"),
+    [
+        (down("foundry", "refused"), "foundry"),
+        (down("chat", "no_answer"), "foundry"),
+        (down("chat", "refused"), "gateway"),
+        (down("gateway", "not_ready"), "models"),
+        (down("chainlit-socket", "handshake_failed"), "chainlit-socket"),
+        (down("chainlit", "refused"), "chainlit"),
+    ],
+)
+def test_what_an_earlier_check_has_named_is_not_told_again(
+    tmp_path: Path, part: dict[str, object], cause: str
+) -> None:
+    assert [one.state for one in probed(tmp_path, part, bad={cause: FAILED})] == ["info"]
+    assert [one.state for one in probed(tmp_path, part, bad={"disk": FAILED})] == ["failed"]
+
+
+def test_an_unloaded_model_that_was_warned_of_is_not_told_again(tmp_path: Path) -> None:
+    warned = {"models": results.warning("no model is loaded", "load one")}
+    unloaded = down("foundry", "no_model_loaded")
+    assert [one.state for one in probed(tmp_path, unloaded, bad=warned)] == ["info"]
+    stalled = down("chat", "stream_broken")
+    assert [one.state for one in probed(tmp_path, stalled, bad=warned)] == ["failed"]
+
+
+def test_parts_that_this_stack_does_not_have_are_left_out(tmp_path: Path) -> None:
+    absent = down("grafana", "name_not_resolved")
+    assert [one.state for one in probed(tmp_path, absent, bad={})] == ["ok"]
+
+
 # ---- Prometheus and the clock --------------------------------------------------------------------
 
 METRICS = """\
