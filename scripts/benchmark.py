@@ -1,10 +1,11 @@
 """Measure the stack against its parts, both sides in one run, and print ratios.
 
-usage: python3 scripts/benchmark.py [gateway] [chainlit] [--json FILE] [--check]
+usage: python3 scripts/benchmark.py [gateway] [chainlit] [healthcheck] [--json FILE] [--check]
 
-  gateway   first-token time and tokens/s at 1, 8 and 32 streams, straight at Foundry Local and
-            through the gateway; the gateway's memory
-  chainlit  30 chats at once in our app and in a blocking reference app
+  gateway      first-token time and tokens/s at 1, 8 and 32 streams, straight at Foundry Local and
+               through the gateway; the gateway's memory
+  chainlit     30 chats at once in our app and in a blocking reference app
+  healthcheck  processor time and memory of the health probe at its default intervals
 
 Options:
   --json FILE  write the figures there as well

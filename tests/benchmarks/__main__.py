@@ -5,10 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import chainlit, gateway
+from benchmarks import chainlit, gateway, healthcheck
 from benchmarks.report import table
 
-MEASUREMENTS = {"gateway": gateway.measure, "chainlit": chainlit.measure}
+MEASUREMENTS = {
+    "gateway": gateway.measure,
+    "chainlit": chainlit.measure,
+    "healthcheck": healthcheck.measure,
+}
 
 
 def main() -> int:

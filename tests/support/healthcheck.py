@@ -26,7 +26,8 @@ from typing import Any, Literal, Self
 
 import psutil
 
-from support.foundry import free_port_pair, running
+from support.foundry import free_port_pair
+from support.processes import running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "healthcheck" / "src"
 START_TIMEOUT = 30.0
@@ -107,7 +108,7 @@ class Healthcheck:
 
         def is_red(status: Json) -> bool:
             part = part_of(status, name)
-            return part["state"] == "down" and part["reason"] == reason
+            return bool(part["state"] == "down" and part["reason"] == reason)
 
         return part_of(self.wait_until(is_red, f"{name} is red with {reason}"), name)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+LEAST_CHUNKS = 2
+"""With fewer there is no rate."""
+
 
 @dataclass(slots=True)
 class Measurement:
@@ -33,6 +36,14 @@ class Measurement:
 
     @property
     def chunks_per_second(self) -> float | None:
-        """How fast the answer came once it had begun; None when that cannot be told."""
+        """How fast the answer came once it had begun; None where there is hardly one.
+
+        Of a small model it may arrive all at once. Then all the time counts, and the rate was at
+        least this.
+        """
+        if self.chunks < LEAST_CHUNKS:
+            return None
         took = sum(self.gaps)
-        return len(self.gaps) / took if took else None
+        if took:
+            return len(self.gaps) / took
+        return self.chunks / self.last_chunk if self.last_chunk else None

@@ -101,9 +101,9 @@ class Metrics:
                 self._failures.labels(*labels, outcome.reason).inc()
         if part.name == FOUNDRY:
             self._note_foundry(outcome)
-        if part.name == CHAT and outcome.measurement:
-            error = outcome.reason if outcome.state == "down" else None
-            self._chat.record(outcome.measurement, error or "")
+        # One that gave way to users has a measurement, but of nothing.
+        if part.name == CHAT and outcome.measurement and outcome.state != "skipped":
+            self._chat.record(outcome.measurement, outcome.reason or "")
 
     def show_containers(self, states: ContainerStates) -> None:
         """Show the containers as they are now."""

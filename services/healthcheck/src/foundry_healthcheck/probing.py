@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Module = Callable[["Run"], Awaitable[None]]
 Fact = str | float | int | None
 
+_KEPT_BACK = 0.05
 _log = logging.getLogger("foundry_healthcheck.probe")
 
 
@@ -62,6 +63,8 @@ class Run:
         self.registry = CollectorRegistry(auto_describe=False)
         self.facts: dict[str, Fact] = {}
         self.log: list[str] = []
+        self.when_late: str | None = None
+        """What to say if the time runs out now."""
         self.measurement: Measurement | None = None
         """Of a chat; None where nothing was asked."""
         self._started = time.perf_counter()
@@ -73,8 +76,8 @@ class Run:
 
     @property
     def left(self) -> float:
-        """Seconds left of the timeout."""
-        return max(self.timeout - self.elapsed, 0.0)
+        """Seconds left of the timeout, less a little to say what there was no time for."""
+        return max(self.timeout * (1 - _KEPT_BACK) - self.elapsed, 0.0)
 
     def note(self, text: str) -> None:
         """Add a line to the run's own log."""
@@ -125,7 +128,7 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         state, reason, message, remedy = "down", failed.reason, failed.message, failed.remedy
     except TimeoutError:
         state, reason = "down", "timed_out"
-        message = f"No complete answer within {run.timeout:g} s."
+        message = run.when_late or f"No complete answer within {run.timeout:g} s."
     except Exception as error:  # noqa: BLE001 - logged; a silent prober would show nothing
         _log.exception("probing %s failed unexpectedly", run.target)
         state, reason = "down", "other"

@@ -76,7 +76,7 @@ class Stream:
 
         Raises:
             ProbeFailedError: The answer is an error, empty, or broke off.
-            ProbeSkippedError: Users came in between, or the model has to be loaded first.
+            ProbeSkippedError: Users came in between.
         """
         self._begun = True
         rest = b""
@@ -99,12 +99,10 @@ class Stream:
 
     def explain(self, failure: ProbeFailedError) -> ProbeFailedError:
         """Return a failure as what it means at this point of the answer."""
-        chunks = self._measurement.chunks
-        if failure.reason == "timed_out" and chunks:
-            message = f"The answer stopped after {chunks} chunks and did not go on in time."
-            return ProbeFailedError("timed_out", message)
-        if failure.reason in _CUT and self._begun:
-            message = f"The answer broke off after {chunks} chunks."
+        if failure.reason == "timed_out" and self._run.when_late:
+            return ProbeFailedError("timed_out", self._run.when_late)
+        if failure.reason in _CUT and self._begun and not self._done:
+            message = f"The answer broke off after {self._measurement.chunks} chunks."
             # What the gateway says goes further than what the broken line shows.
             detail = failure.message if failure.remedy else ""
             return ProbeFailedError("stream_broken", f"{message} {detail}".strip(), failure.remedy)
@@ -150,3 +148,5 @@ class Stream:
         if not self._measurement.chunks:
             self._run.note(f"first chunk {at:.3f} s after the question")
         self._measurement.received(chunks, at)
+        so_far = self._measurement.chunks
+        self._run.when_late = f"The answer stopped after {so_far} chunks and did not go on in time."

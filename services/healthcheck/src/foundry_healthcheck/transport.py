@@ -23,6 +23,14 @@ MAX_BODY = 256 * 1024
 """Bytes of an answer that are read; a page has shown by then that it works."""
 _REFUSED = (errno.ECONNREFUSED,)
 _SLOW = (errno.ETIMEDOUT,)
+_NO_ROUTE = (
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EADDRNOTAVAIL,
+    errno.ENETDOWN,
+    errno.EACCES,  # Linux says so where a firewall rejects
+    errno.EPERM,
+)
 _WORDS: dict[Reason, str] = {
     "name_not_resolved": "its name does not resolve",
     "refused": "the connection is refused",
@@ -134,7 +142,8 @@ def _classify_connect(error: OSError) -> Reason:
         return "refused"
     if isinstance(error, TimeoutError) or error.errno in _SLOW:
         return "timed_out"
-    return "unreachable"
+    # The rest is a listener that goes away while it accepts.
+    return "unreachable" if error.errno in _NO_ROUTE else "no_answer"
 
 
 def words(reason: Reason) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from foundry_healthcheck.probing import Run
 
 _OK = 200
+_PATIENCE = 0.9
+"""Of the run's time, for one look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ async def probe(run: Run) -> None:
     Raises:
         ProbeFailedError: None answers, or no model is loaded.
     """
-    urls = [url.strip() for url in run.target.split(",")]
-    looks = await asyncio.gather(*(look(run, url, run.timeout * 0.9) for url in urls))
+    looks = await _until_one_answers(run, [url.strip() for url in run.target.split(",")])
     found = next((each for each in looks if each.failure is None), None)
     if found is None:
         raise _worst(run, looks)
@@ -93,6 +94,26 @@ async def probe(run: Run) -> None:
             f"Foundry Local at {found.url} runs, but has no model loaded.",
             remedy("no_model_loaded", found.url),
         )
+
+
+async def _until_one_answers(run: Run, urls: list[str]) -> list[Look]:
+    """Look at all at once; return those up to the first that answers.
+
+    The others are not waited for: the stack's own runtime is often not there, and a name server
+    may take its time to say so.
+    """
+    tasks = [asyncio.create_task(look(run, url, run.timeout * _PATIENCE)) for url in urls]
+    looks: list[Look] = []
+    try:
+        for task in tasks:
+            looks.append(await task)
+            if looks[-1].failure is None:
+                break
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return looks
 
 
 async def look(run: Run, url: str, patience: float) -> Look:

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from foundry_healthcheck.history import JUDGEMENT_TTL, LENGTH, PartState, instant
+from foundry_healthcheck.parts import parts
+from foundry_healthcheck.probing import Outcome
+from foundry_healthcheck.settings import Settings
+from foundry_healthcheck.status import judge
+
+CHAT, FOUNDRY, GATEWAY = parts(Settings())
+
+
+def up(at: float, **facts: float) -> Outcome:
+    return Outcome("up", 0.1, at, facts=dict(facts))
+
+
+def down(at: float, reason: str = "refused") -> Outcome:
+    return Outcome("down", 0.1, at, reason, "It is gone.", "Start it.")  # type: ignore[arg-type]
+
+
+def skipped(at: float) -> Outcome:
+    return Outcome("skipped", 0.0, at, "users_first", "Users come first.", "Wait.")
+
+
+def state(*outcomes: Outcome, part=CHAT) -> PartState:
+    made = PartState(part)
+    for outcome in outcomes:
+        made.record(outcome)
+    return made
+
+
+def test_a_part_is_unknown_until_it_has_been_looked_at() -> None:
+    assert state().state == "unknown"
+    assert state().since is None
+
+
+def test_since_is_when_the_state_changed_and_not_the_last_run() -> None:
+    seen = state(up(1), up(2), down(3), down(4))
+    assert (seen.state, seen.since, seen.last_run, seen.last_success) == ("down", 3, 4, 2)
+    assert [outcome.state for outcome in seen.history] == ["up", "up", "down", "down"]
+
+
+def test_only_a_change_is_reported_as_one() -> None:
+    seen = PartState(CHAT)
+    assert [seen.record(each) for each in (up(1), up(2), down(3), skipped(4), up(5))] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_skip_keeps_the_judgement_for_a_while() -> None:
+    assert state(up(0), skipped(JUDGEMENT_TTL - 1)).state == "up"
+    assert state(down(0), skipped(JUDGEMENT_TTL - 1)).state == "down"
+    assert state(up(0), skipped(JUDGEMENT_TTL + 1)).state == "skipped"
+    assert state(skipped(0)).state == "skipped"
+
+
+def test_while_a_failure_stands_it_is_what_is_shown() -> None:
+    shown = state(down(0), skipped(1)).shown
+    assert shown is not None
+    assert (shown.reason, shown.remedy) == ("refused", "Start it.")
+    shown = state(up(0), skipped(1)).shown
+    assert shown is not None
+    assert shown.reason == "users_first"
+
+
+def test_the_history_keeps_the_newest_hundred() -> None:
+    seen = state(*(up(at) for at in range(LENGTH + 5)))
+    assert [outcome.at for outcome in seen.history] == list(range(5, LENGTH + 5))
+
+
+def test_instants_are_utc_to_the_millisecond() -> None:
+    assert instant(None) is None
+    assert instant(0.9996) == "1970-01-01T00:00:01.000Z"
+    assert instant(1_795_371_136.0345) == "2026-11-22T18:12:16.034Z"
+
+
+def core(
+    chat: Outcome | None, foundry: Outcome | None, gateway: Outcome | None
+) -> tuple[PartState, ...]:
+    given = ((CHAT, chat), (FOUNDRY, foundry), (GATEWAY, gateway))
+    return tuple(state(*([each] if each else []), part=part) for part, each in given)
+
+
+def test_everything_up_says_how_fast_the_last_answer_began() -> None:
+    word, summary = judge(core(up(1, time_to_first_chunk_seconds=0.012), up(1), up(1)))
+    assert (word, summary) == ("up", "Everything works; the last answer began after 12 ms.")
+
+
+def test_before_the_first_look_it_is_starting() -> None:
+    assert judge(core(None, up(1), up(1)))[0] == "starting"
+
+
+def test_a_stopped_foundry_is_named_as_the_cause_and_not_the_chat() -> None:
+    word, summary = judge(core(down(1), down(1), up(1)))
+    assert word == "down"
+    assert "Foundry Local: It is gone." in summary
+
+
+def test_no_loaded_model_does_not_stop_people() -> None:
+    assert judge(core(skipped(1), down(1, "no_model_loaded"), up(1)))[0] == "degraded"
+
+
+def test_a_page_that_is_down_is_a_degradation() -> None:
+    page = parts(Settings(open_webui_url="http://open-webui:8080"))[-1]
+    states = (*core(up(1), up(1), up(1)), state(down(1), part=page))
+    word, summary = judge(states)
+    assert (word, summary) == ("degraded", "Open WebUI: It is gone.")
+
+
+def test_a_chat_that_is_not_asked_does_not_make_the_stack_unwell() -> None:
+    word, summary = judge(core(skipped(1), up(1), up(1)))
+    assert word == "up"
+    assert "Users come first." in summary
