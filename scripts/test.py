@@ -13,8 +13,9 @@ Layers, in the order they run; all of them by default:
 Options:
   --keep    leave the Docker engine running that this run started
 
-What is missing is installed: Python packages into .venv*, and on Debian or Ubuntu, as root,
-Chromium and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong usage.
+What is missing is installed: Python packages into .venv*, and on Debian or Ubuntu Prometheus into
+.cache and, as root, Chromium and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2
+wrong usage.
 """
 
 import os
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import console, docker, environment
+from lib import console, docker, environment, prometheus
 
 ROOT = environment.ROOT
 LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack")
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str]) -> int:
         layers = [layer for layer in options.layers if layer != "lint"]
         if not layers:
             return 0
+        if {"unit", "contract", "faults", "browser"} & set(layers):
+            console.step("Prometheus")
+            prometheus.prepare()
         if "browser" in layers:
             console.step("Browser")
             prepare_browser()

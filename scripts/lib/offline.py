@@ -17,12 +17,17 @@ PULLED = (
     "python:3.13-slim-trixie",
     "nginx:1.29-alpine",
     "ghcr.io/open-webui/open-webui:v0.12.4",
+    (
+        "prom/prometheus:v3.5.0"
+        "@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996"
+    ),
 )
 """What compose.yaml builds on."""
 BUILT = {
     "foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
     "foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
     "foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
+    "foundry-chat/prometheus:2.53": ("prometheus.Dockerfile", "trixie"),
 }
 """What compose.offline.yaml builds on instead: from which file, on which Debian."""
 

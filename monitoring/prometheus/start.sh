@@ -1,0 +1,76 @@
+#!/bin/sh
+# Checks the settings, writes the configuration for them into $PROMETHEUS_RUNTIME and becomes
+# Prometheus; with the argument `check` it becomes promtool, which checks what was written.
+#
+#   PROMETHEUS_SCRAPE_INTERVAL  how often everything is read: 5s to 60s (15s)
+#   PROMETHEUS_RETENTION        how long samples are kept (15d)
+#   PROMETHEUS_RETENTION_SIZE   how much disk they may take (1GB)
+#   PROMETHEUS_WITHOUT          jobs that are away on purpose, comma-separated: no target, no alert
+#   PROMETHEUS_LISTEN, PROMETHEUS_DATA, PROMETHEUS_RUNTIME  for running it outside its container
+set -euf
+source=$(cd "$(dirname "$0")" && pwd)
+runtime=${PROMETHEUS_RUNTIME:-/tmp/prometheus}
+interval=${PROMETHEUS_SCRAPE_INTERVAL:-15s}
+retention=${PROMETHEUS_RETENTION:-15d}
+size=${PROMETHEUS_RETENTION_SIZE:-1GB}
+without=$(printf %s "${PROMETHEUS_WITHOUT:-}" | tr ',' ' ')
+
+refuse() {
+  echo "$1" >&2
+  exit 1
+}
+
+# Whether $1 is a number without a leading zero and one of the units of $2.
+is_amount() {
+  number=${1%%[!0-9]*}
+  unit=${1#"$number"}
+  case $number in '' | 0* | ??????????*) return 1 ;; esac
+  case $unit in '' | *[!A-Za-z]*) return 1 ;; esac
+  case " $2 " in *" $unit "*) ;; *) return 1 ;; esac
+}
+
+is_amount "$interval" s || refuse \
+  "PROMETHEUS_SCRAPE_INTERVAL: '$interval' is not a number of seconds. Give one from 5s to 60s, such as: 15s"
+seconds=${interval%s}
+# Slower, and the five-minute windows of the alerts hold too few samples.
+if [ "$seconds" -lt 5 ] || [ "$seconds" -gt 60 ]; then
+  refuse "PROMETHEUS_SCRAPE_INTERVAL: '$interval' is out of range. Give one from 5s to 60s, such as: 15s"
+fi
+is_amount "$retention" 'h d w y' || refuse \
+  "PROMETHEUS_RETENTION: '$retention' is not a time. Give a number and h, d, w or y, such as: 15d"
+is_amount "$size" 'MB GB TB' || refuse \
+  "PROMETHEUS_RETENTION_SIZE: '$size' is not a size. Give a number and MB, GB or TB, such as: 1GB"
+for job in $without; do
+  grep -Fqx -- "  - job_name: $job" "$source/prometheus.yml" || refuse \
+    "PROMETHEUS_WITHOUT: there is no job '$job'. There are: $(
+      sed -n 's/^  - job_name: //p' "$source/prometheus.yml" | tr '\n' ' ')"
+done
+
+# A scrape may not take longer than the time to the next one.
+timeout=10
+[ "$seconds" -ge "$timeout" ] || timeout=$seconds
+
+mkdir -p "$runtime"
+rm -rf "$runtime/rules"
+cp -r "$source/rules" "$runtime/rules"
+awk -v interval="$interval" -v timeout="${timeout}s" -v without=" $without " '
+  /^  scrape_interval:/ { sub(/:.*/, ": " interval) }
+  /^  scrape_timeout:/ { sub(/:.*/, ": " timeout) }
+  /^  - job_name:/ { left_out = index(without, " " $3 " ") }
+  !left_out
+' "$source/prometheus.yml" > "$runtime/prometheus.yml"
+
+if [ "${1:-}" = check ]; then
+  exec promtool check config "$runtime/prometheus.yml"
+fi
+# No page of another origin may read answers (the default allows every one), and a query may not
+# take the machine with it.
+exec prometheus \
+  --config.file="$runtime/prometheus.yml" \
+  --web.listen-address="${PROMETHEUS_LISTEN:-0.0.0.0:9090}" \
+  --web.cors.origin=none \
+  --storage.tsdb.path="${PROMETHEUS_DATA:-/prometheus}" \
+  --storage.tsdb.retention.time="$retention" \
+  --storage.tsdb.retention.size="$size" \
+  --query.timeout=30s \
+  --query.max-samples=5000000

@@ -1,0 +1,95 @@
+"""What an alert says to the person who reads it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.rule_tests import (
+    UPSTREAM,
+    Story,
+    constant,
+    counter,
+    failures,
+    loaded,
+    promtool_says,
+    rules,
+    success,
+)
+from support.stack import ROOT
+
+ALERTS = [rule for rule in rules() if "alert" in rule]
+NAMES = sorted({rule["alert"] for rule in ALERTS})
+
+
+def headings(path: Path) -> list[str]:
+    """The anchors of a Markdown file."""
+    titles = re.findall(r"(?m)^#+ (.+)$", path.read_text(encoding="utf-8"))
+    return [re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_alert_says_what_it_means_and_what_to_do(rule: dict):
+    texts = rule["annotations"]
+    assert set(texts) == {"summary", "description", "remedy", "runbook_url"}
+    assert all(text.strip() for text in texts.values())
+    assert len(texts["summary"]) < 120
+    assert not texts["summary"].endswith("."), "a summary is a headline"
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_runbook_link_leads_to_a_heading(rule: dict):
+    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert anchor == rule["alert"].lower()
+    assert headings(ROOT / path).count(anchor) == 1
+
+
+def test_the_runbook_speaks_of_no_alert_that_is_gone():
+    told = re.findall(r"(?m)^### (\w+)$", (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8"))
+    assert sorted(told) == NAMES
+
+
+def test_the_table_of_burn_rates_is_that_of_the_rules():
+    text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| `(page|ticket)` \| ([\d.]+) times? \| .* \| (\d+) failures \|", text)
+    assert len(rows) == 4
+    for name in ("ChatErrorBudgetBurn", "ChatFirstChunkBudgetBurn"):
+        burns = [rule for rule in ALERTS if rule["alert"] == name]
+        for rule, (severity, factor, least) in zip(burns, rows, strict=True):
+            assert rule["labels"]["severity"] == severity
+            factors = re.findall(r"> on \(slo\) (?:([\d.]+) \* )?\(1 -", rule["expr"])
+            assert [found or "1" for found in factors] == [factor, factor]
+            assert f">= {least}" in rule["expr"]
+            windows = set(re.findall(r"ratio_rate(\w+)\{", rule["expr"]))
+            assert windows == {rule["labels"]["long_window"], rule["labels"]["short_window"]}
+
+
+def test_the_reason_of_the_probe_stands_in_the_text(tmp_path: Path):
+    rule = next(rule for rule in ALERTS if rule["alert"] == "FoundryLocalDown")
+    described = rule["annotations"]["description"]
+    spoken = re.sub(r"\{\{ range.*\{\{ end \}\}", " name_not_resolved", described)
+    assert spoken != described
+    told = Story(
+        6,
+        {
+            success("foundry"): constant((0, 6)),
+            loaded(): constant(("NaN", 6)),
+            UPSTREAM: constant((0, 6)),
+            failures("foundry", "name_not_resolved"): counter((None, 1), (6, 5)),
+        },
+        (),
+        annotations=(
+            {
+                "eval_time": "4m",
+                "alertname": "FoundryLocalDown",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": "page"},
+                        "exp_annotations": {**rule["annotations"], "description": spoken},
+                    }
+                ],
+            },
+        ),
+    )
+    assert promtool_says(tmp_path, told) == ""
