@@ -35,6 +35,8 @@ def test_a_stack_that_is_well_is_called_well(stack: RunningStack) -> None:
         assert found.check(name)["state"] == "ok", found.text
     for name in ("chainlit", "chainlit-socket", "open-webui", "foundry"):
         assert found.check(name)["state"] == "ok", found.text
+    for name in set(stack.compose("config", "--services").split()) & {"prometheus", "healthcheck"}:
+        assert found.check(name)["state"] == "ok", found.text
     assert found.check("foundry")["facts"]["embedded"] is True
     # The stack of the tests cannot download the wanted model; the demo model stands in.
     assert found.check("models")["facts"]["loaded"] == ["foundry-demo"]
