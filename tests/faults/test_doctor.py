@@ -167,7 +167,8 @@ def test_an_unloaded_model(pair: Pair, tmp_path: Path) -> None:
     told = found.check("models")
     assert told["state"] == "warning"
     assert told["message"].startswith("no model is loaded")
-    assert told["remedy"].startswith("foundry model load foundry-demo")
+    assert told["remedy"].startswith("Ask a question, or load it now: ")
+    assert told["remedy"].endswith("foundry-demo")
 
 
 def test_a_killed_gateway(

@@ -9,9 +9,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.chainlit_app import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "doctor.py"
@@ -86,12 +89,20 @@ def examine(folder: Path, *options: str, env_text: str = "", **settings: str) ->
         "DOCKER_HOST": NO_DOCKER,
         "PYTHONIOENCODING": "utf-8",
     }
-    command = [sys.executable, str(SCRIPT), *(options or ("--json",))]
+    return _run({**inherited, **free, **ours, **settings}, *(options or ("--json",)))
+
+
+def examine_stack(environment: Mapping[str, str], *options: str) -> Examination:
+    """Run the doctor on a running stack, in that stack's own environment."""
+    return _run(environment, *(options or ("--json",)))
+
+
+def _run(environment: Mapping[str, str], *options: str) -> Examination:
+    command = [sys.executable, str(SCRIPT), *options]
     began = time.monotonic()
     done = subprocess.run(
         command,
-        env={**inherited, **free, **ours, **settings},
-        cwd=folder,
+        env=dict(environment),
         check=False,
         capture_output=True,
         encoding="utf-8",

@@ -49,7 +49,15 @@ def embedded_is_up(scene: Scene) -> bool:
         return False
     if told:
         return bool(told["state"] == "up")
-    return container is not None and container.is_well
+    if container is None or container.is_well:
+        return container is not None
+    # Docker's word is up to half a minute old, so the container is asked now.
+    return scene.remembered("health of foundry-local", _embedded_is_healthy)
+
+
+def _embedded_is_healthy() -> bool:
+    healthcheck = ["python", "-m", "foundry_host", "healthcheck"]
+    return ask(["docker", "compose", "exec", "-T", EMBEDDED, *healthcheck], SECONDS).ok
 
 
 def view(scene: Scene, url: str) -> Mapping[str, Any]:

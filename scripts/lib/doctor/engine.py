@@ -4,10 +4,14 @@ import json
 import shutil
 
 from lib import docker
-from lib.compose import Container
+from lib.compose import CONTROL_SEQUENCE, Container
+from lib.doctor import container_view
 from lib.doctor.results import Check, Result, failed, ok, skipped
 from lib.doctor.scene import Scene
-from lib.doctor.shell import ask, script
+from lib.doctor.shell import COMPOSE_SECONDS, ask, script
+
+ONE_SHOTS = {"secrets"}
+"""Services whose container is meant to end."""
 
 
 def check_docker(scene: Scene) -> Result:
@@ -60,7 +64,7 @@ def check_compose(scene: Scene) -> Result:
         if version < oldest:
             message = f"{name} {found[name.lower()]} is too old; {wanted} or newer is expected"
             return Result("failed", message, docker.how_to_upgrade(), found)
-    read = ask(["docker", "compose", "config", "--quiet"])
+    read = ask(["docker", "compose", "config", "--quiet"], COMPOSE_SECONDS)
     if not read.ok:
         why = "did not end in time" if read.timed_out else read.last_line or "failed"
         return failed(
@@ -101,7 +105,7 @@ def check_containers(scene: Scene) -> Result | list[Result]:
     problems = [
         _container_problem(one)
         for one in containers
-        if not (one.is_well or one.service in starting or _is_told(scene, one))
+        if not (is_well(one) or one.service in starting or _is_told(scene, one))
     ]
     present = {one.service for one in containers}
     problems += [
@@ -122,14 +126,22 @@ def check_containers(scene: Scene) -> Result | list[Result]:
         message = f"still starting: {', '.join(starting)}"
         wait = "Wait a minute and look again; `docker compose ps` shows it too."
         return Result("warning", message, wait, {"starting": starting})
-    said_above = any(not one.is_well for one in containers)
+    said_above = any(not is_well(one) for one in containers)
     message = "all others are healthy" if said_above else "all healthy"
     return ok(message, services=sorted(present))
 
 
 def _is_told(scene: Scene, one: Container) -> bool:
     """Whether the check of Foundry Local has named this container already."""
-    return one.service == "foundry-local" and scene.is_bad("foundry")
+    if one.service != container_view.EMBEDDED:
+        return False
+    # Docker asks it every half a minute, the gateway every few seconds: the newer word counts.
+    return scene.is_bad("foundry") or container_view.embedded_is_up(scene)
+
+
+def is_well(one: Container) -> bool:
+    """Whether a container does what it is for; one that has ended does so only as a one-shot."""
+    return one.is_well and (one.state == "running" or one.service in ONE_SHOTS)
 
 
 def condition(one: Container) -> str:
@@ -158,7 +170,7 @@ def _container_problem(one: Container) -> Result:
     last = ""
     if one.exit_code or one.state == "restarting":
         tail = ["logs", "--no-color", "--no-log-prefix", "--tail", "3", service]
-        said = ask(["docker", "compose", *tail]).out.strip().splitlines()
+        said = CONTROL_SEQUENCE.sub("", ask(["docker", "compose", *tail]).out).strip().splitlines()
         last = f"; it said last: {said[-1][:160]}" if said else ""
     verb = "restart" if one.state == "running" else "up -d"
     remedy = f"docker compose {verb} {service}   (what it said: docker compose logs {service})"

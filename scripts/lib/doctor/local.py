@@ -14,6 +14,7 @@ from lib import foundry, holders
 from lib.doctor import web
 from lib.doctor.scene import Scene
 from lib.doctor.shell import ask, is_linux, script
+from lib.gateway_source import gateway_settings
 
 SECONDS = 3.0
 CATALOG_SECONDS = 8.0
@@ -87,6 +88,12 @@ def configured_urls(scene: Scene) -> list[str]:
     """FOUNDRY_URL, each address of it; the default where it is not set."""
     urls = scene.settings.get("FOUNDRY_URL", DEFAULT_URL).split(",")
     return [url.strip() for url in urls if url.strip()]
+
+
+def configured_origins(scene: Scene) -> Sequence[str]:
+    """The same addresses as the gateway writes them."""
+    read = gateway_settings.Settings.from_env({"FOUNDRY_URL": scene.settings.get("FOUNDRY_URL")})
+    return tuple(read.foundry_urls)
 
 
 def sightings(scene: Scene) -> list[Sighting]:

@@ -1,5 +1,6 @@
 """Models: which are loaded, and whether the wanted one is there."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def as_the_gateway_sees_it(
         message = f"{wanted} could not be had; {answers} answers instead"
         return Result("warning", message, "docker compose logs foundry-local", facts)
     if not loaded:
-        return none_loaded(wanted, facts)
+        return none_loaded(wanted, here, facts)
     others = [name for name in loaded if name != wanted]
     also = f"; also loaded: {', '.join(others[:MOST_NAMES])}" if others else ""
     return ok(
@@ -85,16 +86,22 @@ def as_the_runtime_tells(scene: Scene, here: Sighting) -> Result:
         loaded = _aliases(here.loaded)
         return not_there(wanted, known=False, loaded=loaded, offered=offered, facts=facts)
     if not here.loaded:
-        return none_loaded(wanted, facts)
+        return none_loaded(wanted, here, facts)
     names = ", ".join(_aliases(here.loaded))
     return ok(f"{names} is loaded; {wanted} is loaded when asked, if it is downloaded", **facts)
 
 
-def none_loaded(wanted: str, facts: Mapping[str, Any]) -> Result:
+def none_loaded(wanted: str, here: Sighting | None, facts: Mapping[str, Any]) -> Result:
     """Foundry Local runs without a model in memory."""
+    load = "docker compose restart foundry-local"
+    if shutil.which("foundry"):
+        load = f"foundry model load {wanted}"
+    elif here is not None:
+        routes = "openai" if here.generation == "legacy" else "models"
+        load = f"curl {here.base}/{routes}/load/{wanted}"
     return warning(
         f"no model is loaded; the next question loads {wanted} first, which takes a while",
-        f"foundry model load {wanted}   (or just ask a question)",
+        f"Ask a question, or load it now: {load}",
         **facts,
     )
 
@@ -108,18 +115,17 @@ def not_there(
     facts: Mapping[str, Any],
 ) -> Result:
     """The wanted model is not on disk, or Foundry Local has never heard of it."""
-    own = script("foundry_host.py", "--model", wanted)
+    has_command = shutil.which("foundry") is not None
     if known:
-        return failed(
-            f"{wanted} is in the catalog but not downloaded",
-            f"foundry model download {wanted}   (or: {own})",
-            **facts,
-        )
+        own = script("foundry_host.py", "--model", wanted)
+        download = f"foundry model download {wanted}   (or: {own})" if has_command else own
+        return failed(f"{wanted} is in the catalog but not downloaded", download, **facts)
+    rest = "   (all there are: foundry model list)"
     names = list(dict.fromkeys([*loaded, *_aliases(offered)]))
     shown = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
     return failed(
         f"no such model: Foundry Local knows no {wanted}" + (f"; it has {shown}" if names else ""),
-        f"Set MODEL to one of these in .env, then: {APPLY}   (all there are: foundry model list)",
+        f"Set MODEL to one of these in .env, then: {APPLY}" + (rest if has_command else ""),
         **{**facts, "alternatives": names},
     )
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 from lib.doctor import web
 from lib.doctor.pages import GROUP, unanswered
-from lib.doctor.parts import OK, PARTS, part
+from lib.doctor.parts import PARTS, edge_speaks, part
 from lib.doctor.results import Check, Result, failed, info, ok, skipped
 from lib.doctor.scene import Scene
 
 USUAL_INTERVAL_SECONDS = 15.0
+UNAVAILABLE = 503
 MISSED = 3
 """Scrapes that may be missing before a Prometheus that can write counts as not recording."""
 GRACE_SECONDS = 2.0
@@ -23,6 +24,7 @@ SERVICES = {"chainlit-socket": "chainlit", "webgpu": "webgpu-static"}
 """The services behind the probe's parts, where the names differ."""
 CAUSES = {"foundry": _RUNTIME, "gateway": (*_RUNTIME, "gateway"), "chat": (*_RUNTIME, "gateway")}
 """Which of our checks name the cause of what the probe's part of this name sees."""
+ABOUT_MODELS = {"no_models", "no_model_loaded", "model_missing"}
 FAILED_WRITES = re.compile(
     r"^(prometheus_tsdb_(?:wal_writes|wal_truncations|checkpoint_creations|compactions|head_truncations)"
     r"_failed_total)(?:\{[^}]*\})? (\S+)$",
@@ -65,6 +67,8 @@ def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
     """Whether an earlier check has named the cause of what the probe sees."""
     name = str(each["name"])
     service = SERVICES.get(name, name)
+    if each.get("reason") in ABOUT_MODELS and scene.is_bad("models", or_warned=True):
+        return True
     causes = CAUSES.get(name, (name,))
     bad = (scene.is_bad(one) or scene.is_bad("containers", one) for one in (*causes, service))
     return scene.is_starting(service) or any(bad)
@@ -85,10 +89,10 @@ def check_prometheus(scene: Scene) -> Result:
     wrong = unanswered(scene, one)
     url = scene.url(one)
     if wrong is not None:
-        status = scene.reply(one).status
-        if status and wrong.state == "failed" and "status" in wrong.facts and status != OK:
+        reply = scene.reply(one)
+        if reply.status == UNAVAILABLE and wrong.state == "failed" and not edge_speaks(reply):
             wait = "Wait a minute: it reads its log. If it stays so: docker compose logs prometheus"
-            return failed(f"is not ready (status {status})", wait, url=url)
+            return failed(f"is not ready (status {reply.status})", wait, url=url)
         return wrong
     metrics = web.get(f"{url}/metrics").body.decode("utf-8", "replace")
     written = failed_writes(metrics)

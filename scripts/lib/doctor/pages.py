@@ -6,7 +6,7 @@ from typing import Any
 from lib import holders
 from lib.addresses import port_of
 from lib.doctor import web
-from lib.doctor.local import listeners
+from lib.doctor.local import configured_origins, listeners
 from lib.doctor.parts import OK, Part, edge_speaks, part
 from lib.doctor.results import Check, Result, failed, ok, skipped, warning
 from lib.doctor.scene import Scene
@@ -100,6 +100,11 @@ def check_gateway(scene: Scene) -> Result | list[Result]:
             "docker compose up -d"
         )
         found.append(Result("warning", message, remedy, {"queue": queue}, about="queue"))
+    known = {one["url"] for one in status["upstreams"]}
+    unknown = [url for url in configured_origins(scene) if url not in known]
+    if unknown:
+        message = f"was started before FOUNDRY_URL named {unknown[0]}"
+        found.append(Result("warning", message, "docker compose up -d", about="settings"))
     error = status["last_error"]
     if error:
         message = f"last trouble, at {error['at']}: {error['message']}"

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
-from lib.console import step
 from lib.doctor.results import Finding, State, worst
 
 SIGNS: dict[State, str] = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "·", "info": "i"}
@@ -79,7 +78,7 @@ class Report:
     def _line(self, finding: Finding, title: str = "") -> None:
         if finding.check.group != self._group:
             self._group = finding.check.group
-            step(self._group)
+            self._write(f"\n==> {self._group}")
         result = finding.result
         message = result.message
         if result.state in {"skipped", "info"}:

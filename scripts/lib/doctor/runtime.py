@@ -140,7 +140,7 @@ def _wrong_port(scene: Scene, one: Sighting, others: Sequence[Sighting]) -> tupl
     if scene.is_started() and not scene.in_containers():
         url = others[0].base
     elif _needs_bridge(scene, others[0], foundry.HOST_NAME) and others[0].loopback_only:
-        return f"{message}, for this machine only", f"Stop it, and run instead: {_own_host(scene)}"
+        return f"{message}, for this machine only", _instead(scene, others[0])
     there = f"or start it where it is expected: {start_command(scene)}"
     mend = f"Set FOUNDRY_URL={url} in {scene.settings.path.name}, then: {APPLY}"
     return message, f"{mend}   ({there})"
@@ -151,9 +151,11 @@ def _somebody_else(one: Sighting) -> str:
     return f"{one.url} is answered by {who}, which is not Foundry Local"
 
 
-def _own_host(scene: Scene) -> str:
-    """The command that serves Foundry Local where containers reach it."""
-    return script("foundry_host.py", "--model", scene.settings.get("MODEL", "phi-4-mini"))
+def _instead(scene: Scene, one: Sighting) -> str:
+    """Replacing a server that listens for this machine alone by one that containers reach."""
+    pid = next((who.pid for who in one.listeners if who.pid), None)
+    stop = f"Stop it (`kill {pid}`)" if pid else "Stop it"
+    return f"{stop}, and run instead: {start_command(scene)}"
 
 
 # ---- From the containers' side -------------------------------------------------------------------
@@ -185,9 +187,7 @@ def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Resul
     if _needs_bridge(scene, one) and one.loopback_only:
         on = ", ".join(sorted({who.address for who in one.listeners}))
         why = "on Linux containers cannot reach this machine's loopback address"
-        remedy = (
-            f"Stop it, and run instead: {_own_host(scene)}   (it listens on Docker's bridge too)"
-        )
+        remedy = f"{_instead(scene, one)}   (it listens on Docker's bridge too)"
         return failed(f"it listens on {on} only, and {why}", remedy, **facts | {"reason": LOOPBACK})
     if asked_by is None:
         return ok("containers can reach it, as far as can be told before they run", **facts)
@@ -206,7 +206,7 @@ def _by_reason(
     gateway = bridge.bridge_address() if _needs_bridge(scene, one) else None
     if gateway and reason == "refused" and not any(_covers(a, gateway) for a in addresses):
         message = f"it listens on {', '.join(addresses)}, but containers call {gateway}"
-        return failed(message, f"Have it listen there too: {script('foundry_host.py')}", **facts)
+        return failed(message, _instead(scene, one), **facts)
     if is_linux() and reason == "timed_out":
         message = f"it answers here, but a firewall drops what the {asked_by} sends"
         rule = f"sudo ufw allow from 172.16.0.0/12 to any port {one.port} proto tcp"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from lib.addresses import ADDRESSES, address
+from lib.addresses import ADDRESSES, address, port_of
 from lib.compose import Container, containers_in
 from lib.doctor import web
-from lib.doctor.parts import PARTS, Part
+from lib.doctor.parts import OK, PARTS, Part
 from lib.doctor.results import Result
-from lib.doctor.shell import Said, ask
+from lib.doctor.shell import COMPOSE_SECONDS, Said, ask
 from lib.settings import Settings
 
 T = TypeVar("T")
@@ -70,10 +70,11 @@ class Scene:
         """Remember what a check has found."""
         self._found[check] = results
 
-    def is_bad(self, check: str, about: str | None = None) -> bool:
+    def is_bad(self, check: str, about: str | None = None, *, or_warned: bool = False) -> bool:
         """Whether a check that is done has found something to mend, in general or about this."""
+        bad = {"failed", "warning"} if or_warned else {"failed"}
         return any(
-            result.state == "failed" and about in {None, result.about}
+            result.state in bad and about in {None, result.about}
             for result in self._found.get(check, ())
         )
 
@@ -122,14 +123,14 @@ class Scene:
     @once
     def services(self) -> Sequence[str]:
         """The services of this stack, with the profiles and files chosen; empty if unknown."""
-        return ask(["docker", "compose", "config", "--services"]).out.split()
+        return ask(["docker", "compose", "config", "--services"], COMPOSE_SECONDS).out.split()
 
     @once
     def containers(self) -> Sequence[Container]:
         """The stack's containers now, running or not."""
         if not self.docker_answers():
             return []
-        said = ask(["docker", "compose", "ps", "--all", "--format", "json"])
+        said = ask(["docker", "compose", "ps", "--all", "--format", "json"], COMPOSE_SECONDS)
         try:
             return containers_in(said.out)
         except (ValueError, KeyError, TypeError):
@@ -159,7 +160,8 @@ class Scene:
 
     def is_ours(self, part: Part) -> bool:
         """Whether what answers at a part's port is this stack."""
-        return part.is_ours(self.reply(part))
+        owner = self.published().get(port_of(self.settings, part.address), self.project)
+        return owner == self.project and part.is_ours(self.reply(part))
 
     def is_started(self) -> bool:
         """Whether anything of this stack is there, in containers or outside."""
@@ -176,7 +178,7 @@ class Scene:
         """The gateway's `/status`; empty while it gives none."""
         part = next(one for one in PARTS if one.name == "gateway")
         reply = self.reply(part)
-        return reply.json if reply.status == 200 and part.is_ours(reply) else {}  # noqa: PLR2004
+        return reply.json if reply.status == OK and self.is_ours(part) else {}
 
 
 def _object(text: str) -> Mapping[str, Any]:

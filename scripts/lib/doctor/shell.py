@@ -10,6 +10,8 @@ from lib.environment import ROOT
 from lib.foundry import python
 
 SECONDS = 10.0
+COMPOSE_SECONDS = 20.0
+"""On a busy machine Compose takes seconds only to read its files."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lib import docker
 from lib.console import StepFailedError
 from lib.docker import OLDEST_ENGINE, require, version_in
 
@@ -36,3 +37,14 @@ def test_a_missing_part_is_refused():
 
 def test_a_new_enough_part_passes():
     require("Docker Compose", "v2.24.0", (2, 24, 0))
+
+
+def test_an_engine_that_refuses_this_user_is_told_from_one_that_is_not_running(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    said = "permission denied while trying to connect to the Docker daemon socket"
+    assert "usermod -aG docker" in docker.why_silent(said).remedy
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nobody/listens.sock")
+    problem = docker.why_silent("Cannot connect to the Docker daemon")
+    assert "DOCKER_HOST=unix:///nobody/listens.sock" in problem.problem
+    assert "unset DOCKER_HOST" in problem.remedy

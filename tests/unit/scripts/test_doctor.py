@@ -1,0 +1,394 @@
+"""The command line of doctor.py, what it prints, and its judgements on facts that are given."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import doctor
+from lib import holders
+from lib.doctor import configuration, machine, monitoring, ports, report, results, runtime, web
+from lib.doctor.local import Sighting
+from lib.doctor.results import Check, Finding, Result
+from lib.doctor.scene import Scene
+from lib.doctor.schedule import Run
+from lib.settings import Settings
+
+
+def scene(tmp_path: Path, seconds: float = 30.0, **settings: str) -> Scene:
+    return Scene(Settings(settings, tmp_path / ".env"), seconds)
+
+
+def check(name: str, *found: Result, needs: Sequence[str] = (), otherwise: str = "") -> Check:
+    return Check(name, name.title(), "Group", lambda _: list(found), tuple(needs), (), otherwise)
+
+
+# ---- The command line ----------------------------------------------------------------------------
+
+
+def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        doctor.main(["--help"])
+    assert ended.value.code == 0
+    assert doctor.__doc__ in capsys.readouterr().out
+
+
+def test_wrong_usage_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        doctor.main(["--nonsense"])
+    assert ended.value.code == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_every_check_waits_only_for_earlier_ones() -> None:
+    earlier: set[str] = set()
+    for one in doctor.CHECKS:
+        assert {*one.needs, *one.after} <= earlier, one.name
+        assert one.name not in earlier
+        earlier.add(one.name)
+
+
+# ---- Running -------------------------------------------------------------------------------------
+
+
+def test_what_hangs_on_a_failure_is_skipped_with_the_root_cause(tmp_path: Path) -> None:
+    checks = [
+        check("docker", results.failed("stopped", "start it"), otherwise="Docker does not answer"),
+        check("compose", results.ok("fine"), needs=["docker"]),
+        check("stack", results.ok("fine"), needs=["compose"]),
+        check("disk", results.ok("fine")),
+    ]
+    found = list(Run(checks, scene(tmp_path)).findings())
+    assert [one.result.state for one in found] == ["failed", "skipped", "skipped", "ok"]
+    assert found[2].result.message == "not checked because Docker does not answer"
+
+
+def test_a_check_that_breaks_is_told_and_silences_no_other(tmp_path: Path) -> None:
+    def broken(_: Scene) -> Result:
+        raise ValueError("oh")
+
+    checks = [Check("one", "One", "Group", broken), check("two", results.ok("fine"))]
+    first, second = Run(checks, scene(tmp_path)).findings()
+    assert first.result.state == "failed"
+    assert "ValueError: oh" in first.result.message
+    assert second.result.state == "ok"
+
+
+def test_a_check_that_hangs_is_given_up(tmp_path: Path) -> None:
+    forever = threading.Event()
+
+    def hangs(_: Scene) -> Result:
+        forever.wait(60)
+        return results.ok("at last")
+
+    checks = [Check("one", "One", "Group", hangs), check("two", results.ok("x"), needs=["one"])]
+    first, second = Run(checks, scene(tmp_path, seconds=0.2)).findings()
+    forever.set()
+    assert first.result.state == "failed"
+    assert first.result.message.startswith("no answer within")
+    assert second.result.state == "skipped"
+
+
+def test_an_observation_is_made_once_even_when_it_fails(tmp_path: Path) -> None:
+    made = []
+
+    def observe() -> str:
+        made.append(1)
+        raise OSError("no")
+
+    here = scene(tmp_path)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no"):
+            here.remembered("it", observe)
+    assert len(made) == 1
+
+
+# ---- Telling -------------------------------------------------------------------------------------
+
+
+def told(*found: Result, encoding: str = "utf-8", **environment: str) -> str:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding)
+    report.Report(out, environment).tell([Finding(check("one"), one) for one in found])
+    out.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_each_finding_is_a_line_and_each_remedy_stands_below_it() -> None:
+    text = told(results.ok("all fine"), results.failed("broken “here”", "do this"))
+    assert "    ✓ One              all fine\n" in text
+    assert "    ✗ One              broken “here”\n                       → do this\n" in text
+    assert text.endswith("1 thing is wrong.\n")
+    assert text.startswith("\n==> Group\n")
+
+
+def test_a_console_without_unicode_gets_plain_letters() -> None:
+    text = told(results.failed("broken “here” …", "do this"), encoding="ascii")
+    assert '    x One              broken "here" ...\n' in text
+    assert "-> do this" in text
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    def painted(**environment: str) -> bool:
+        out = Terminal()
+        report.Report(out, environment).tell([Finding(check("one"), results.ok("fine"))])
+        return "\x1b[" in out.getvalue()
+
+    assert painted()
+    assert not painted(NO_COLOR="1")
+    assert not painted(TERM="dumb")
+
+
+def test_what_is_skipped_for_one_reason_is_one_line() -> None:
+    text = told(*[results.skipped("it is not there")] * 3)
+    assert text.count("not checked because it is not there") == 1
+    assert "One, One, One" in text
+
+
+def test_the_document_has_the_promised_members() -> None:
+    found = [Finding(check("one"), Result("failed", "m", "r", {"a": 1}, about="x"))]
+    assert json.loads(report.document(found)) == {
+        "status": "failed",
+        "checks": [
+            {
+                "name": "one.x",
+                "title": "One",
+                "state": "failed",
+                "message": "m",
+                "remedy": "r",
+                "facts": {"a": 1},
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "worst"),
+    [
+        (["ok", "info", "skipped"], "ok"),
+        (["ok", "warning"], "warning"),
+        (["warning", "failed"], "failed"),
+    ],
+)
+def test_the_worst_finding_is_the_status(states: list[results.State], worst: str) -> None:
+    assert results.worst([Finding(check("one"), Result(s, "m")) for s in states]) == worst
+
+
+# ---- Settings ------------------------------------------------------------------------------------
+
+
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list[Result]:
+    path = tmp_path / ".env"
+    path.write_bytes(text)
+    monkeypatch.setenv("COMPOSE_ENV_FILES", str(path))
+    try:
+        settings = Settings({"COMPOSE_ENV_FILES": str(path)})
+    except UnicodeDecodeError:
+        settings = Settings({}, tmp_path / "none")
+    found = configuration.check_settings(Scene(settings))
+    return [found] if isinstance(found, Result) else found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"GATEWAY_MAX_QUEUE=many\n", "GATEWAY_MAX_QUEUE: expected a whole number, found 'many'"),
+        (b"FOUNDRY_URL=ftp://here\n", "FOUNDRY_URL: expected an address"),
+        (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT must be a port"),
+        (b"CHAINLIT_PORT=8000\n", "GATEWAY_PORT and CHAINLIT_PORT are both 8000"),
+        (b"MODEL=x\nnonsense\n", "line 2 of .env is not NAME=value: nonsense"),
+        ("MODEL=x\n".encode("utf-16"), ".env is not saved as UTF-8"),
+        (b"\xef\xbb\xbfMODEL=x\n", ".env is not saved as UTF-8"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, said: str
+) -> None:
+    found = judged(tmp_path, monkeypatch, text)
+    assert [one.state for one in found] == ["failed"]
+    assert found[0].message.startswith(said)
+    assert found[0].remedy
+
+
+def test_a_misspelt_setting_is_told_with_its_right_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = judged(tmp_path, monkeypatch, b"FOUNDRY_ULR=http://x:1\n")
+    assert [one.state for one in found] == ["warning"]
+    assert "did you mean FOUNDRY_URL?" in found[0].message
+
+
+def test_good_settings_are_named_and_their_values_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = judged(tmp_path, monkeypatch, b"MODEL=phi-4-mini\nWEBUI_ADMIN_PASSWORD=swordfish\n")
+    assert [one.state for one in found] == ["ok"]
+    assert "WEBUI_ADMIN_PASSWORD" in found[0].message
+    assert "swordfish" not in str(found)
+
+
+# ---- Who listens ---------------------------------------------------------------------------------
+
+NETSTAT = """
+Aktive Verbindungen
+
+  Proto  Lokale Adresse         Remoteadresse          Status           PID
+  TCP    127.0.0.1:8080         0.0.0.0:0              ABHÖREN          4711
+  TCP    127.0.0.1:50000        127.0.0.1:8080         HERGESTELLT      815
+  TCP    [::1]:51211            [::]:0                 ABHÖREN          42
+"""
+TASKS = (
+    '"node.exe","4711","Console","1","10.000 K"\n"Inference.Service.Agent.exe","42","x","1","9"\n'
+)
+LSOF = "p4711\ncnode\nf23\nn127.0.0.1:8080\nf24\nn[::1]:51211\np42\ncControlCe\nf9\nn*:5000\n"
+
+
+def test_netstat_is_read_in_any_language() -> None:
+    found = holders.in_netstat(NETSTAT)
+    assert [(one.address, one.port, one.pid) for one in found] == [
+        ("127.0.0.1", 8080, 4711),
+        ("::1", 51211, 42),
+    ]
+    assert holders.in_tasklist(TASKS) == {4711: "node.exe", 42: "Inference.Service.Agent.exe"}
+
+
+def test_lsof_is_read_with_a_process_of_several_ports() -> None:
+    assert [(o.address, o.port, o.pid, o.name) for o in holders.in_lsof(LSOF)] == [
+        ("127.0.0.1", 8080, 4711, "node"),
+        ("::1", 51211, 4711, "node"),
+        ("*", 5000, 42, "ControlCe"),
+    ]
+
+
+def test_an_address_that_is_not_this_machines_is_told_apart() -> None:
+    assert ports.is_here("127.0.0.1")
+    assert ports.is_here("0.0.0.0")
+    assert not ports.is_here("192.0.2.1")  # RFC 5737: nobody's
+
+
+# ---- Foundry Local -------------------------------------------------------------------------------
+
+
+def lost(tmp_path: Path, problem: str, others: Sequence[Sighting] = ()) -> Result:
+    url = "http://host.docker.internal:5273"
+    here = scene(tmp_path, FOUNDRY_URL=url, DOCKER_HOST="unix:///none")
+    here.remembered("sightings", lambda: [Sighting(url, "127.0.0.1", 5273, problem=problem)])
+    here.remembered("elsewhere", lambda: list(others))
+    here.remembered("containers", list)
+    here.remembered("is_started", bool)
+    for part in ("gateway", "chainlit", "open-webui", "webgpu-static", "healthcheck"):
+        here.remembered(f"reply of {part}", lambda: web.Reply(problem="refused"))
+    for part in ("prometheus", "grafana"):
+        here.remembered(f"reply of {part}", lambda: web.Reply(problem="refused"))
+    found = runtime.check_foundry(here)
+    return found if isinstance(found, Result) else found[0]
+
+
+def test_stopped_and_on_another_port_are_told_apart(tmp_path: Path) -> None:
+    nowhere = lost(tmp_path, "refused")
+    assert nowhere.message == "stopped: nothing listens at http://host.docker.internal:5273"
+    everywhere = holders.Listener("0.0.0.0", 51211, 1)
+    other = Sighting("http://127.0.0.1:51211", "127.0.0.1", 51211, "v2", listeners=[everywhere])
+    moved = lost(tmp_path, "refused", [other])
+    assert moved.message.startswith("wrong port: ")
+    assert moved.message.endswith("Foundry Local answers on port 51211")
+    assert moved.remedy is not None
+    assert "Set FOUNDRY_URL=http://host.docker.internal:51211 in .env" in moved.remedy
+
+
+def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:
+    other = Sighting("http://127.0.0.1:51211", "127.0.0.1", 51211, "v2")
+    assert lost(tmp_path, "timed_out", [other]).message.startswith("frozen or overloaded: ")
+
+
+# ---- The health probe ----------------------------------------------------------------------------
+
+
+def probed(tmp_path: Path, *parts: dict[str, object], bad: dict[str, Result]) -> Sequence[Result]:
+    here = scene(tmp_path)
+    body = json.dumps({"status": "down", "version": "1", "parts": parts}).encode()
+    here.remembered("reply of healthcheck", lambda: web.Reply(200, body=body))
+    here.remembered("containers", list)
+    here.remembered("present", lambda: ["gateway", "chainlit", "healthcheck"])
+    for name, result in bad.items():
+        here.note(name, [result])
+    found = monitoring.check_probe(here)
+    return [found] if isinstance(found, Result) else found
+
+
+def down(name: str, reason: str) -> dict[str, object]:
+    return {"name": name, "title": name, "state": "down", "reason": reason, "message": "m"}
+
+
+FAILED = results.failed("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("part", "cause"),
+    [
+        (down("foundry", "refused"), "foundry"),
+        (down("chat", "no_answer"), "foundry"),
+        (down("chat", "refused"), "gateway"),
+        (down("gateway", "not_ready"), "models"),
+        (down("chainlit-socket", "handshake_failed"), "chainlit-socket"),
+        (down("chainlit", "refused"), "chainlit"),
+    ],
+)
+def test_what_an_earlier_check_has_named_is_not_told_again(
+    tmp_path: Path, part: dict[str, object], cause: str
+) -> None:
+    assert [one.state for one in probed(tmp_path, part, bad={cause: FAILED})] == ["info"]
+    assert [one.state for one in probed(tmp_path, part, bad={"disk": FAILED})] == ["failed"]
+
+
+def test_an_unloaded_model_that_was_warned_of_is_not_told_again(tmp_path: Path) -> None:
+    warned = {"models": results.warning("no model is loaded", "load one")}
+    unloaded = down("foundry", "no_model_loaded")
+    assert [one.state for one in probed(tmp_path, unloaded, bad=warned)] == ["info"]
+    stalled = down("chat", "stream_broken")
+    assert [one.state for one in probed(tmp_path, stalled, bad=warned)] == ["failed"]
+
+
+def test_parts_that_this_stack_does_not_have_are_left_out(tmp_path: Path) -> None:
+    absent = down("grafana", "name_not_resolved")
+    assert [one.state for one in probed(tmp_path, absent, bad={})] == ["ok"]
+
+
+# ---- Prometheus and the clock --------------------------------------------------------------------
+
+METRICS = """\
+# TYPE prometheus_tsdb_wal_writes_failed_total counter
+prometheus_tsdb_wal_writes_failed_total 3
+prometheus_tsdb_compactions_failed_total 0
+process_start_time_seconds 1
+"""
+
+
+def test_failed_writes_are_read_from_prometheus_own_metrics() -> None:
+    assert monitoring.failed_writes(METRICS) == ["prometheus_tsdb_wal_writes_failed_total"]
+    assert monitoring.failed_writes(METRICS.replace(" 3", " 0")) == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("15s", 15), ("1m30s", 90), ("250ms", 0.25)])
+def test_prometheus_durations(text: str, seconds: float) -> None:
+    assert monitoring.duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("at", "drift"), [(0.0, 0.0), (0.9, 0.0), (5.0, -4.0), (-3.0, 3.0), (1.5, -0.5)]
+)
+def test_a_clock_is_off_by_what_whole_seconds_cannot_explain(at: float, drift: float) -> None:
+    date = "Sun, 22 Nov 2026 18:00:00 GMT"
+    assert machine.drift_seconds(date, 1795370400 + at) == drift
+    assert machine.drift_seconds("yesterday", 0) is None
