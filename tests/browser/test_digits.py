@@ -169,8 +169,14 @@ async def test_finger_draws_and_the_page_stays_where_it_is(browser, webgpu_page_
             ]
             await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-        await touch("touchStart", (0.25, 0.2))
-        for at in ((0.5, 0.19), (0.75, 0.18), (0.65, 0.4), (0.55, 0.6), (0.48, 0.85)):
+        # Upwards: on most of the page that would scroll.
+        await touch("touchStart", (0.48, 0.9))
+        for step in range(1, 16):
+            await touch("touchMove", (0.48 + 0.005 * step, 0.9 - 0.05 * step))
+        await touch("touchEnd")
+        assert await settled_answer(page) == "1"
+        await touch("touchStart", (0.555, 0.15))
+        for at in ((0.45, 0.15), (0.35, 0.16), (0.22, 0.16)):
             await touch("touchMove", at)
         await touch("touchEnd")
         assert await settled_answer(page) == "7"
@@ -271,6 +277,16 @@ async def test_another_backend_looks_at_the_same_drawing(webgpu_browser, webgpu_
         await expect(page.locator(".digits-backend")).to_have_text("WASM", timeout=TIMEOUT)
         await page.wait_for_selector('.digits[data-state="answered"]', timeout=TIMEOUT)
         await expect(answer(page)).to_have_text("2")
+
+
+async def test_backend_may_change_while_the_model_is_busy(webgpu_browser, webgpu_page_alone):
+    async with digits(webgpu_browser, webgpu_page_alone) as page:
+        await page.get_by_role("button", name="Draw a 9").click()
+        await page.wait_for_selector('.digits[data-state="looking"]', timeout=TIMEOUT)
+        await page.get_by_role("radio", name="WASM").check()
+        await expect(page.locator(".digits-backend")).to_have_text("WASM", timeout=TIMEOUT)
+        await expect(answer(page)).to_have_text("9", timeout=TIMEOUT)
+        await expect(page.locator(".notice")).to_have_count(0)
 
 
 async def test_without_webgpu_the_same_work_is_done_by_wasm(page):
