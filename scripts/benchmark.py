@@ -1,10 +1,11 @@
 """Measure the stack against its parts, both sides in one run, and print ratios.
 
-usage: python3 scripts/benchmark.py [gateway] [chainlit] [--json FILE] [--check]
+usage: python3 scripts/benchmark.py [gateway] [chainlit] [webgpu] [--json FILE] [--check]
 
   gateway   first-token time and tokens/s at 1, 8 and 32 streams, straight at Foundry Local and
             through the gateway; the gateway's memory
   chainlit  30 chats at once in our app and in a blocking reference app
+  webgpu    what two visits of the WebGPU page transfer, and how long a prediction takes
 
 Options:
   --json FILE  write the figures there as well

@@ -14,7 +14,8 @@ Options:
   --keep    leave the Docker engine running that this run started
 
 What is missing is installed: Python packages into .venv*, and on Debian or Ubuntu, as root,
-Chromium and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong usage.
+Chromium, nginx, Node.js and Docker. Exit codes: 0 all passed, 1 a step or test failed, 2 wrong
+usage.
 """
 
 import os
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str]) -> int:
         layers = [layer for layer in options.layers if layer != "lint"]
         if not layers:
             return 0
+        if {"unit", "browser"} & set(layers):
+            console.step("nginx and Node.js")
+            prepare_web_server()
         if "browser" in layers:
             console.step("Browser")
             prepare_browser()
@@ -99,9 +103,24 @@ def prepare_python(layers: Sequence[str]) -> Path:
     return python
 
 
+def prepare_web_server() -> None:
+    """What builds and serves the WebGPU page, from the system's packages."""
+    if not is_installed("nginx"):
+        with environment.services_stay_stopped():
+            environment.install_debian_packages(["nginx-light"])
+    if not (is_installed("node") and is_installed("npm")):
+        environment.install_debian_packages(["nodejs", "npm"])
+
+
+def is_installed(program: str) -> bool:
+    """Whether a program is there; Debian keeps nginx where only root's PATH leads."""
+    folders = [*os.get_exec_path(), "/usr/sbin"]
+    return any(Path(folder, program).exists() for folder in folders)
+
+
 def prepare_browser() -> None:
     """Headless Chromium, from the system's packages, with fonts to draw text."""
-    if not any(Path(folder, "chromium").exists() for folder in os.get_exec_path()):
+    if not is_installed("chromium"):
         environment.install_debian_packages(["chromium", "fonts-dejavu-core"])
 
 

@@ -1,11 +1,12 @@
 """Virtual environments from lock files, made once and remade when the lock changes."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lib.console import StepFailedError, note, run
@@ -109,6 +110,24 @@ def _create(environment: Path) -> None:
     shutil.rmtree(environment, ignore_errors=True)
     install_debian_packages(["python3-venv"])
     run(make, remedy="Install Python's venv module, then run this again.", quiet=True)
+
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+"""Debian asks this program before a package starts its service."""
+
+
+@contextlib.contextmanager
+def services_stay_stopped() -> Iterator[None]:
+    """Packages installed meanwhile do not start their services; a policy that is there stands."""
+    if POLICY.exists() or not os.access(POLICY.parent, os.W_OK):
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def install_debian_packages(packages: Sequence[str]) -> None:

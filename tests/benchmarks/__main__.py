@@ -5,10 +5,10 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import chainlit, gateway
+from benchmarks import chainlit, gateway, webgpu
 from benchmarks.report import table
 
-MEASUREMENTS = {"gateway": gateway.measure, "chainlit": chainlit.measure}
+MEASUREMENTS = {"gateway": gateway.measure, "chainlit": chainlit.measure, "webgpu": webgpu.measure}
 
 
 def main() -> int:

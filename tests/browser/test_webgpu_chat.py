@@ -6,12 +6,12 @@ import re
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from support.browser import chromium, open_page
+from support.browser import open_page
 from support.foundry import start_foundry_v2
 from support.gateway import run_gateway
-from support.webgpu import WEBGPU_ARGUMENTS, serve_page
+from support.webgpu import serve_page
 
 PATIENCE = 60_000
 GREEDY = (
@@ -82,16 +82,6 @@ async def chat(browser, webgpu_page):
         yield chat
 
 
-@pytest.fixture
-async def gpu_browser():
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(WEBGPU_ARGUMENTS)
-        )
-        yield running
-        await running.close()
-
-
 # ---- The same answers --------------------------------------------------------------------------
 
 
@@ -104,7 +94,7 @@ async def test_greedy_text_is_foundry_locals_on_wasm(chat):
 
 
 async def test_greedy_text_is_foundry_locals_on_webgpu(gpu_browser, webgpu_page):
-    async with open_chat(gpu_browser, webgpu_page.url) as chat:
+    async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
         await chat.wait_until_ready("webgpu")
         await chat.limit_answers_to(4)
         for question in GREEDY:
@@ -284,7 +274,7 @@ async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
         answer = await route.fetch()
         await route.fulfill(response=answer, body=fault + await answer.text())
 
-    async with open_page(gpu_browser, webgpu_page.url) as (page, record):
+    async with open_page(gpu_browser, f"{webgpu_page.url}/?backend=webgpu") as (page, record):
         chat = Chat(page)
         await page.context.route("**/chat/worker.js", break_webgpu)
         await page.get_by_role("tab", name="Chat").click()
@@ -296,7 +286,7 @@ async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
 
 
 async def test_software_gpu_offers_the_faster_wasm(gpu_browser, webgpu_page):
-    async with open_chat(gpu_browser, webgpu_page.url) as chat:
+    async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
         await chat.wait_until_ready("webgpu")
         await chat.browser.get_by_role("button", name="Use WASM").click()
         await chat.wait_until_ready("wasm")

@@ -15,13 +15,15 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 
-from support.browser import ARGUMENTS
+from support.browser import ARGUMENTS, chromium
 from support.foundry import free_port_pair
 from support.gateway import Gateway
 from support.processes import running
@@ -155,6 +157,17 @@ def webgpu_page_alone(webgpu_www: Path, tmp_path_factory: pytest.TempPathFactory
     """The page where no gateway answers."""
     with serve_page(webgpu_www, tmp_path_factory.mktemp("webgpu-alone")) as page:
         yield page
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gpu_browser() -> AsyncIterator[Browser]:
+    """A browser with WebGPU, beside the one without; for the whole session."""
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(
+            executable_path=chromium(), args=list(WEBGPU_ARGUMENTS)
+        )
+        yield running
+        await running.close()
 
 
 def main() -> None:

@@ -228,8 +228,8 @@ window.addEventListener('popstate', () => open());
 
 /** @param {Part} part */
 function go(part) {
-  if (part === shown) return;
   const url = new URL(location.href);
+  if (url.hash === `#${part}`) return;
   url.hash = part;
   history.pushState(null, '', url);
   open(part);

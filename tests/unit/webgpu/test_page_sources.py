@@ -43,4 +43,3 @@ def test_every_tree_has_every_file(webgpu_www: Path):
     assert "index.html" in plain
     assert names(webgpu_www / "gzip") == plain
     assert names(webgpu_www / "br") == plain
-

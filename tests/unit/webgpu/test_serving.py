@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from support.fake_foundry import FakeFoundry, stream_forever
+from support.fake_foundry import ALIAS, FakeFoundry, stream_forever
 from support.webgpu import Page, serve_page
 
 WASM = "ort-wasm-simd-threaded.asyncify.wasm"
@@ -232,12 +232,12 @@ async def test_tokens_pass_as_they_come_and_leaving_stops_the_model(
     webgpu_www: Path, tmp_path: Path, start_gateway
 ):
     question = {
-        "model": "foundry-demo",
+        "model": ALIAS,
         "messages": [{"role": "user", "content": "hello"}],
         "stream": True,
     }
     async with FakeFoundry(chat=stream_forever) as fake, aiohttp.ClientSession() as session:
-        gateway = start_gateway(fake.url, MODEL="foundry-demo")
+        gateway = start_gateway(fake.url, MODEL=ALIAS)
         with serve_page(webgpu_www, tmp_path, gateway.url, gateway.key) as page:
             url = f"{page.url}/v1/chat/completions"
             async with asyncio.timeout(60), session.post(url, json=question) as answer:

@@ -20,7 +20,7 @@ const LAYOUT = `
       <canvas class="digits-canvas" tabindex="0" role="application"
         aria-roledescription="drawing area" aria-label="Draw a digit here"
         aria-describedby="digits-keys"></canvas>
-      <p class="digits-invite" aria-hidden="true">Draw here, 0 to 9</p>
+      <p class="digits-invite" aria-hidden="true"><span>Draw here, 0 to 9</span></p>
     </div>
     <div class="digits-tools">
       <button type="button" class="button digits-undo">Undo</button>
@@ -44,7 +44,7 @@ const LAYOUT = `
         <figcaption class="muted">What the model sees</figcaption>
       </figure>
     </div>
-    <ol class="digits-bars" start="0" aria-label="Probability of each digit"></ol>
+    <ol class="digits-bars" role="list" aria-label="Probability of each digit"></ol>
     <dl class="digits-facts">
       <div><dt>Runs on</dt><dd class="digits-backend">…</dd></div>
       <div><dt title="Median of the last fifteen runs">Model</dt><dd class="digits-model-time">–</dd></div>
@@ -72,6 +72,7 @@ const LAYOUT = `
 export async function mount(section, { backend, onError }) {
   section.innerHTML = LAYOUT;
   section.classList.add('digits');
+  section.dataset.state = 'empty';
 
   /**
    * @param {string} selector
@@ -100,6 +101,7 @@ export async function mount(section, { backend, onError }) {
   /** The newest drawing wins: what changed while the model ran is looked at once, afterwards. */
   async function recognize() {
     find('.digits-invite').hidden = !pad.empty;
+    section.dataset.state = 'looking';
     again = true;
     if (running) return;
     running = true;
@@ -108,6 +110,7 @@ export async function mount(section, { backend, onError }) {
         again = false;
         await recognizeNow();
       }
+      section.dataset.state = pad.empty ? 'empty' : recognizer.ready ? 'answered' : 'waiting';
     } catch (error) {
       onError(error, () => void open(() => recognizer.reopen()));
     } finally {
@@ -165,10 +168,31 @@ export async function mount(section, { backend, onError }) {
       await open(() => recognizer.useFile(file));
       result.say(`${file.name} is in use`);
     } catch (error) {
-      const { message, remedy } = describe(error);
-      const failed = find('.digits-own-failed');
-      failed.textContent = `${file.name} is not used. ${message} ${remedy}`;
-      failed.hidden = false;
+      refuse(file.name, error);
+    }
+  }
+
+  /**
+   * @param {string} name of a file
+   * @param {unknown} error
+   */
+  function refuse(name, error) {
+    const { message, remedy } = describe(error);
+    const failed = find('.digits-own-failed');
+    failed.textContent = `${name} is not used. ${message} ${remedy}`;
+    failed.hidden = false;
+  }
+
+  /** @param {import('../shared/backend.js').Backend} chosen */
+  async function changeBackend(chosen) {
+    const { builtIn, name } = recognizer;
+    try {
+      await open(() => recognizer.reopen(chosen));
+    } catch (error) {
+      if (builtIn) throw error;
+      // A user's model may need what the other backend does not have; ours runs on both.
+      await open(() => recognizer.useBuiltIn());
+      refuse(name, error);
     }
   }
 
@@ -204,9 +228,7 @@ export async function mount(section, { backend, onError }) {
   };
   openBuiltIn(); // drawing need not wait for it
 
-  return {
-    backendChanged: (chosen) => open(() => recognizer.reopen(chosen)),
-  };
+  return { backendChanged: changeBackend };
 }
 
 /** The median of the last fifteen: one slow run among them does not make the figure jump. */

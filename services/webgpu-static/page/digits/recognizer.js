@@ -52,9 +52,13 @@ export class Recognizer {
    */
   async reopen(backend = this.#backend) {
     this.#backend = backend;
+    this.close();
+    await this.#open(this.#model);
+  }
+
+  close() {
     this.#worker?.close();
     this.#worker = undefined;
-    await this.#open(this.#model);
   }
 
   /** Go back to the model of this page. */
