@@ -11,11 +11,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from digit_training.dataset import scanned
-from support.browser import chromium, open_page
-from support.webgpu import WEBGPU_ARGUMENTS
+from support.browser import open_page
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "services" / "webgpu-static" / "models" / "digits.onnx"
@@ -23,17 +22,6 @@ DRAWINGS = json.loads((Path(__file__).parent / "digit_strokes.json").read_text(e
 TIMEOUT = 60_000
 OPENED = ".digits-result:not([aria-busy])"
 NOTHING = "\N{EN DASH}"
-
-
-@pytest.fixture(scope="module")
-async def webgpu_browser():
-    """Chromium with real WebGPU, on a software adapter."""
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(WEBGPU_ARGUMENTS)
-        )
-        yield running
-        await running.close()
 
 
 @contextlib.asynccontextmanager
@@ -251,7 +239,7 @@ async def scores_in(page, images):
     )
 
 
-async def test_webgpu_wasm_and_python_compute_the_same(webgpu_browser, webgpu_page_alone):
+async def test_webgpu_wasm_and_python_compute_the_same(gpu_browser, webgpu_page_alone):
     images = [image.ravel().tolist() for image in scanned()[1].images[:24]]
     session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
     expected = np.concatenate(
@@ -262,14 +250,14 @@ async def test_webgpu_wasm_and_python_compute_the_same(webgpu_browser, webgpu_pa
     )
     assert np.abs(expected).max() > 1, "logits that could differ"
     for backend, name in (("webgpu", "WebGPU"), ("wasm", "WASM")):
-        async with digits(webgpu_browser, webgpu_page_alone, f"?backend={backend}") as page:
+        async with digits(gpu_browser, webgpu_page_alone, f"?backend={backend}") as page:
             await expect(page.locator(".digits-backend")).to_have_text(name)
             found = np.array(await scores_in(page, images))
         assert np.abs(found - expected).max() < 1e-3, backend
 
 
-async def test_another_backend_looks_at_the_same_drawing(webgpu_browser, webgpu_page_alone):
-    async with digits(webgpu_browser, webgpu_page_alone) as page:
+async def test_another_backend_looks_at_the_same_drawing(gpu_browser, webgpu_page_alone):
+    async with digits(gpu_browser, webgpu_page_alone, "?backend=webgpu") as page:
         await page.get_by_role("button", name="Draw a 2").click()
         await expect(answer(page)).to_have_text("2", timeout=TIMEOUT)
         await expect(page.locator(".digits-backend")).to_have_text("WebGPU")
@@ -279,8 +267,8 @@ async def test_another_backend_looks_at_the_same_drawing(webgpu_browser, webgpu_
         await expect(answer(page)).to_have_text("2")
 
 
-async def test_backend_may_change_while_the_model_is_busy(webgpu_browser, webgpu_page_alone):
-    async with digits(webgpu_browser, webgpu_page_alone) as page:
+async def test_backend_may_change_while_the_model_is_busy(gpu_browser, webgpu_page_alone):
+    async with digits(gpu_browser, webgpu_page_alone, "?backend=webgpu") as page:
         await page.get_by_role("button", name="Draw a 9").click()
         await page.wait_for_selector('.digits[data-state="looking"]', timeout=TIMEOUT)
         await page.get_by_role("radio", name="WASM").check()
@@ -348,8 +336,8 @@ async def test_dropped_model_answers_until_the_built_in_one_is_back(page, tmp_pa
     await expect(page.get_by_role("button", name="Back to the built-in model")).to_be_hidden()
 
 
-async def test_chosen_model_answers_on_webgpu(webgpu_browser, webgpu_page_alone, tmp_path):
-    async with digits(webgpu_browser, webgpu_page_alone) as page:
+async def test_chosen_model_answers_on_webgpu(gpu_browser, webgpu_page_alone, tmp_path):
+    async with digits(gpu_browser, webgpu_page_alone, "?backend=webgpu") as page:
         await page.get_by_label("Choose a file…").set_input_files(
             write_model(tmp_path / "three.onnx", favourite=3)
         )

@@ -6,12 +6,12 @@ import re
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from support.browser import chromium, open_page
+from support.browser import open_page
 from support.foundry import start_foundry_v2
 from support.gateway import run_gateway
-from support.webgpu import WEBGPU_ARGUMENTS, serve_page
+from support.webgpu import serve_page
 
 PATIENCE = 60_000
 GREEDY = (
@@ -68,7 +68,7 @@ class Chat:
 
 @asynccontextmanager
 async def open_chat(browser: Browser, origin: str, query: str = "", **context):
-    """The chat in a fresh profile; at the end, nothing was asked of anyone else or complained of."""
+    """The chat in a fresh profile; at the end, nobody else was asked and nothing complained."""
     async with open_page(browser, f"{origin}/{query}#chat", **context) as (page, record):
         yield Chat(page)
         assert record.foreign(origin) == [], "the page asks no other address"
@@ -80,16 +80,6 @@ async def chat(browser, webgpu_page):
     async with open_chat(browser, webgpu_page.url) as chat:
         await chat.wait_until_ready()
         yield chat
-
-
-@pytest.fixture
-async def gpu_browser():
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(WEBGPU_ARGUMENTS)
-        )
-        yield running
-        await running.close()
 
 
 # ---- The same answers --------------------------------------------------------------------------
@@ -104,11 +94,266 @@ async def test_greedy_text_is_foundry_locals_on_wasm(chat):
 
 
 async def test_greedy_text_is_foundry_locals_on_webgpu(gpu_browser, webgpu_page):
-    async with open_chat(gpu_browser, webgpu_page.url) as chat:
+    async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
         await chat.wait_until_ready("webgpu")
-        await chat.limit_answers_to(6)
+        await chat.limit_answers_to(4)
         for question in GREEDY:
             here, there = await chat.answers(question)
             assert here == there, question
             assert len(here) > 2, question
             await chat.start_again()
+        await chat.answers("My name is Ada.")
+        here, there = await chat.answers("What is my name?")
+        assert here == there, "also where the GPU has kept the turn before"
+
+
+# ---- A conversation ----------------------------------------------------------------------------
+
+
+async def test_each_half_says_how_fast_it_answered(chat):
+    await chat.page.get_by_role("button", name="What is Foundry Local?").click()
+    for half in ("browser", "foundry"):
+        await chat.settled(half)
+        figures = chat.last_answer(half).locator(".chat-figures")
+        await expect(figures).to_contain_text(
+            re.compile(r"First token [\d.]+ m?s\s*Speed [\d.,]+ tokens/s\s*Length 38 tokens")
+        )
+    verdict = chat.page.get_by_text("Both answers are the same, word for word.")
+    await expect(verdict).to_be_visible()
+    await expect(chat.page.get_by_role("button", name="What is Foundry Local?")).to_be_hidden()
+
+
+async def test_next_question_builds_on_the_one_before_in_both_halves(chat):
+    await chat.answers("My name is Ada.")
+    for answer in await chat.answers("What is my name?"):
+        assert "Ada" in answer
+    await chat.start_again()
+    for answer in await chat.answers("What is my name?"):
+        assert "Ada" not in answer
+
+
+async def test_shift_enter_starts_a_new_line_and_enter_sends(chat):
+    await chat.question.press_sequentially("Hello!")
+    await chat.question.press("Shift+Enter")
+    await chat.question.press_sequentially("What is Foundry Local?")
+    assert await chat.question.input_value() == "Hello!\nWhat is Foundry Local?"
+    await chat.question.press("Enter")
+    await expect(chat.page.locator(".chat-question")).to_contain_text("Hello!\nWhat is")
+    await expect(chat.question).to_have_value("")
+    await expect(chat.question).to_be_focused()
+
+
+async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(chat):
+    await chat.ask("Count from 1 to 200.")
+    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await chat.page.get_by_role("button", name="Stop").click()
+    said = await chat.settled("browser")
+    await expect(chat.last_answer("browser")).to_contain_text("Stopped.")
+    assert said.startswith("1, 2, 3")
+    assert "60" not in said
+    await chat.settled("foundry")
+    for answer in await chat.answers("What is Foundry Local?"):
+        assert "Microsoft" in answer
+
+
+async def test_oldest_question_gives_way_when_the_context_is_full_and_the_person_is_told(
+    browser, webgpu_page
+):
+    async with open_page(browser, f"{webgpu_page.url}/#chat") as (page, _):
+        chat = Chat(page)
+        await chat.wait_until_ready()
+        await chat.limit_answers_to(4)
+        half_a_context = "one two three four five " * 260
+        await chat.answers(half_a_context)
+        await chat.answers(half_a_context)
+        for half in ("browser", "foundry"):
+            await expect(chat.last_answer(half)).to_contain_text(
+                re.compile(
+                    "The oldest question no longer fitted the model.s context and was left out"
+                )
+            )
+
+
+async def test_question_longer_than_the_context_is_refused_by_both_with_what_to_do(
+    browser, webgpu_page
+):
+    async with open_page(browser, f"{webgpu_page.url}/#chat") as (page, _):
+        chat = Chat(page)
+        await chat.wait_until_ready()
+        await chat.ask("one two three four five " * 900)
+        for half in ("browser", "foundry"):
+            await chat.settled(half, "failed")
+            await expect(chat.last_answer(half)).to_contain_text(re.compile(r"\d{4,} tokens"))
+            await chat.last_answer(half).get_by_text("What to do").click()
+            await expect(chat.last_answer(half)).to_contain_text(re.compile("short", re.IGNORECASE))
+
+
+async def test_only_finished_answers_are_read_out(chat):
+    read_out = chat.page.locator("#chat > [role=status]")
+    await expect(read_out).to_have_text(["", ""])
+    await chat.ask("Count from 1 to 200.")
+    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await expect(chat.last_answer("browser")).to_have_attribute("aria-busy", "true")
+    await expect(read_out.first).to_have_text("")
+    await chat.page.get_by_role("button", name="Stop").click()
+    await expect(read_out.first).to_contain_text("In this browser: 1, 2, 3")
+    await expect(chat.last_answer("browser")).to_have_attribute("aria-busy", "false")
+
+
+# ---- What it runs on ---------------------------------------------------------------------------
+
+
+async def test_model_is_loaded_when_the_chat_is_opened_and_not_before(browser, webgpu_page):
+    async with open_page(browser, webgpu_page.url) as (page, record):
+        await expect(page.get_by_role("tab", name="Chat")).to_be_visible()
+        await page.wait_for_load_state("networkidle")
+        ours = re.compile("demo-model|huggingface|/chat/|/v1/")
+        assert [url for url in record.requests if ours.search(url)] == []
+        await page.get_by_role("tab", name="Chat").click()
+        await Chat(page).wait_until_ready()
+        assert {url.rpartition("/")[2] for url in record.requests if "demo-model" in url} == {
+            "model.onnx",
+            "genai_config.json",
+            "chat_template.jinja",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        }
+        assert any(worker.url.endswith("/chat/worker.js") for worker in page.workers)
+
+
+async def test_loading_is_shown_in_bytes(browser, webgpu_page):
+    async with AsyncExitStack() as stack:
+        page, _ = await stack.enter_async_context(open_page(browser, webgpu_page.url))
+        held: list[Route] = []
+        await page.context.route("**/model.onnx", held.append)
+        await page.get_by_role("tab", name="Chat").click()
+        loading = page.get_by_text(re.compile(r"Loading the model: 0\.1 of 2\.7 MB"))
+        await expect(loading).to_be_visible(timeout=PATIENCE)
+        await expect(page.get_by_role("progressbar", name="Model loaded")).to_be_visible()
+        await Chat(page).ask("What is Foundry Local?")
+        assert "Microsoft" in await Chat(page).settled("foundry")
+        await held[0].continue_()
+        assert "Microsoft" in await Chat(page).settled("browser")
+
+
+async def test_model_file_that_cannot_be_fetched_is_a_message_with_a_way_on(browser, webgpu_page):
+    async with open_page(browser, webgpu_page.url) as (page, _):
+        chat = Chat(page)
+        await page.context.route("**/model.onnx", lambda route: route.fulfill(status=404))
+        await page.get_by_role("tab", name="Chat").click()
+        await expect(chat.browser).to_contain_text(
+            "The server answered 404 for the file model.onnx.", timeout=PATIENCE
+        )
+        await page.context.unroute("**/model.onnx")
+        await chat.browser.get_by_role("button", name="Try again").click()
+        await chat.wait_until_ready()
+
+
+BREAKS = """
+const request = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (...given) {
+  %s
+};
+"""
+AT_START = BREAKS % "throw new Error('the driver is gone');"
+AT_ANSWER = (
+    BREAKS
+    % """
+  const device = await request.apply(this, given);
+  self.addEventListener('message', ({data}) => data.method === 'answer' && device.destroy());
+  return device;
+"""
+)
+
+
+@pytest.mark.parametrize("fault", [AT_START, AT_ANSWER], ids=["at-start", "at-the-answer"])
+async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
+    gpu_browser, webgpu_page, fault
+):
+    async def break_webgpu(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=fault + await answer.text())
+
+    async with open_page(gpu_browser, f"{webgpu_page.url}/?backend=webgpu") as (page, record):
+        chat = Chat(page)
+        await page.context.route("**/chat/worker.js", break_webgpu)
+        await page.get_by_role("tab", name="Chat").click()
+        here, there = await chat.answers("What is Foundry Local?")
+        assert here == there
+        await expect(chat.browser).to_contain_text("WebGPU failed, so WASM answers.")
+        await chat.wait_until_ready("wasm")
+        assert record.errors == []
+
+
+async def test_software_gpu_offers_the_faster_wasm(gpu_browser, webgpu_page):
+    async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
+        await chat.wait_until_ready("webgpu")
+        await chat.browser.get_by_role("button", name="Use WASM").click()
+        await chat.wait_until_ready("wasm")
+        assert "backend=wasm" in chat.page.url
+        here, there = await chat.answers("What is Foundry Local?")
+        assert here == there
+
+
+# ---- Foundry Local -----------------------------------------------------------------------------
+
+
+async def test_picker_offers_the_gateways_models_and_labels_the_demo(chat):
+    picker = chat.page.get_by_label("Model of Foundry Local")
+    await expect(picker).to_have_value("foundry-demo")
+    for half in (chat.browser, chat.foundry):
+        await expect(half.get_by_text("Demo", exact=True)).to_be_visible()
+
+
+async def test_stopped_foundry_local_says_why_and_what_to_do_while_the_browser_goes_on(
+    browser, webgpu_www, tmp_path
+):
+    with start_foundry_v2() as foundry:
+        port = foundry.port
+        with (
+            run_gateway(tmp_path / "log", FOUNDRY_URL=foundry.url, MODEL="foundry-demo") as gateway,
+            serve_page(webgpu_www, tmp_path, gateway.url, gateway.key) as served,
+        ):
+            foundry.stop()
+            gateway.wait_until(lambda status: not status["ready"], "Foundry Local is missed")
+            async with open_chat(browser, served.url) as chat:
+                await expect(chat.foundry).to_contain_text(
+                    "refused the connection", timeout=PATIENCE
+                )
+                await expect(chat.foundry).to_contain_text("foundry server start")
+                await chat.ask("What is Foundry Local?")
+                assert "Microsoft" in await chat.settled("browser")
+                await chat.settled("foundry", "failed")
+                with start_foundry_v2(port=port):
+                    gateway.wait_until(lambda status: status["ready"], "it is back", 60)
+                    await chat.foundry.get_by_role("button", name="Try again").click()
+                    assert "Microsoft" in await chat.settled("foundry")
+                    await expect(chat.foundry).to_contain_text("Connected")
+
+
+async def test_missing_gateway_is_named(browser, webgpu_page_alone):
+    async with open_page(browser, f"{webgpu_page_alone.url}/#chat") as (page, record):
+        chat = Chat(page)
+        await expect(chat.foundry).to_contain_text("The gateway", timeout=PATIENCE)
+        await expect(chat.foundry).to_contain_text("docker compose up -d gateway")
+        await chat.wait_until_ready()
+        await chat.ask("What is Foundry Local?")
+        assert "Microsoft" in await chat.settled("browser")
+        assert record.errors == [], "a missing gateway is an answer, not a complaint"
+
+
+# ---- Looks -------------------------------------------------------------------------------------
+
+
+async def test_halves_stand_side_by_side_and_on_a_phone_one_above_the_other(chat):
+    await chat.answers("What is Foundry Local?")
+    for size, stacked in (((1200, 800), False), ((360, 760), True)):
+        await chat.page.set_viewport_size({"width": size[0], "height": size[1]})
+        for pair in (
+            (chat.browser, chat.foundry),
+            (chat.last_answer("browser"), chat.last_answer("foundry")),
+        ):
+            here, there = [await half.bounding_box() for half in pair]
+            assert (there["y"] >= here["y"] + here["height"]) is stacked
+        wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not await chat.page.evaluate(wider)

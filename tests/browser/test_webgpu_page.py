@@ -8,7 +8,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from support.browser import ARGUMENTS, chromium, open_page
 
-PATIENCE = 60_000
+# A software adapter compiles the model's shaders for as long as a busy machine lets it.
+PATIENCE = 120_000
 PARTS = ("digits", "chat", "backends")
 
 REPORT_VIOLATIONS = """
@@ -57,13 +58,21 @@ async def measured(page: Page) -> None:
 # ---- What this browser has ---------------------------------------------------------------------
 
 
-async def test_software_adapter_is_called_one(gpu_browser, webgpu_page):
+async def test_software_adapter_is_called_one_and_wasm_used_instead(gpu_browser, webgpu_page):
     async with visit(gpu_browser, webgpu_page.url) as page:
-        await expect(page.locator("#badge")).to_have_text("WebGPU on a software adapter")
+        await expect(page.locator("#badge")).to_have_text(
+            "WASM, because WebGPU has only a software adapter"
+        )
         await expect(fact(page, "Adapter")).to_have_text(re.compile("swiftshader"))
         await expect(fact(page, "Isolated")).to_have_text("yes")
         await page.get_by_text("Why, and what to do").click()
         await expect(page.locator("#badge-detail")).to_contain_text("hardware acceleration")
+
+
+async def test_software_adapter_runs_webgpu_for_whoever_chooses_it(gpu_browser, webgpu_page):
+    async with visit(gpu_browser, webgpu_page.url, "/?backend=webgpu") as page:
+        await expect(page.locator("#badge")).to_have_text("WebGPU on a software adapter")
+        await expect(choice(page, "webgpu")).to_be_checked()
 
 
 async def test_browser_without_webgpu_gets_wasm_and_is_told_so(browser, webgpu_page):
@@ -97,16 +106,16 @@ async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_pa
 # ---- The parts ---------------------------------------------------------------------------------
 
 
-async def test_all_parts_open_without_a_complaint_or_a_foreign_request(either_browser, webgpu_page):
-    async with visit(either_browser, webgpu_page.url) as page:
+async def test_all_parts_open_without_a_complaint_or_a_foreign_request(
+    either_browser, backend, webgpu_page
+):
+    async with visit(either_browser, webgpu_page.url, f"/?backend={backend}") as page:
         for part in PARTS:
             await page.get_by_role("tab", name=part.capitalize()).click()
             section = page.locator(f"#{part}")
             await expect(section).not_to_have_attribute("aria-busy", "true", timeout=PATIENCE)
             await expect(section.get_by_role("heading").first).to_be_visible()
             await expect(page).to_have_url(re.compile(rf"#{part}$"))
-        await page.get_by_role("button", name="Measure both").wait_for()
-        await measured(page)
         await expect(page.locator(".notice")).to_have_count(0)
 
 
@@ -138,7 +147,7 @@ async def test_nothing_sticks_out_on_a_phone(browser, webgpu_page, part):
 
 
 async def test_choice_of_backend_is_in_the_address_and_survives_a_reload(gpu_browser, webgpu_page):
-    async with visit(gpu_browser, webgpu_page.url, "/#backends") as page:
+    async with visit(gpu_browser, webgpu_page.url, "/?backend=webgpu#backends") as page:
         await expect(page.get_by_role("button", name="Use WASM")).to_be_enabled()
         await choice(page, "wasm").check()
         await expect(page).to_have_url(re.compile(r"\?backend=wasm#backends$"))

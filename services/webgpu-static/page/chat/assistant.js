@@ -100,17 +100,13 @@ export class Assistant {
     const tokens = this.#model.generate(prompt, (logits) => draw(logits, shape));
     /** @type {Finish} */
     let finish = 'length';
-    try {
-      while (text.length < choice.maxTokens) {
-        const next = await tokens.next();
-        if (next.done) {
-          finish = next.value;
-          break;
-        }
-        yield { kind: 'text', text: text.push(next.value) };
+    while (text.length < choice.maxTokens) {
+      const next = await tokens.next();
+      if (next.done) {
+        finish = next.value;
+        break;
       }
-    } finally {
-      await tokens.return('stop'); // frees the cache when the caller leaves early
+      yield { kind: 'text', text: text.push(next.value) };
     }
     yield { kind: 'text', text: text.flush() };
     yield { kind: 'end', finish, tokens: text.length };
@@ -166,6 +162,7 @@ async function openModel(parts, backend) {
  * @param {Backend} backend
  */
 async function proveModel(parts, backend) {
+  if (backend === 'webgpu') await proveGpu();
   const onGpu = backend === 'webgpu' ? outputsOnGpu(parts.config) : undefined;
   const { session } = await openSession(parts.network, backend, {
     preferredOutputLocation: onGpu,
@@ -178,6 +175,13 @@ async function proveModel(parts, backend) {
     if (--steps === 0) break;
   }
   return model;
+}
+
+/** Where no device is to be had, the runtime would wait for one for ever. */
+async function proveGpu() {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) throw new Error('There is no GPU adapter.');
+  (await adapter.requestDevice()).destroy();
 }
 
 /** @param {Float32Array} logits */

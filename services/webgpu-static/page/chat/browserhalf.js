@@ -102,7 +102,8 @@ export class BrowserHalf {
     this.#state.replaceChildren(h('p', {}, facts));
     if (fallback !== null) {
       this.#state.append(
-        h('p', { class: 'chat-warning' }, `WebGPU failed, so WASM answers. It said: ${fallback}`),
+        h('p', { class: 'chat-warning' }, 'WebGPU failed, so WASM answers.'),
+        h('details', {}, h('summary', {}, 'What it said'), h('p', { class: 'chat-said' }, fallback)),
       );
     } else if (backend === 'webgpu' && this.#context.capabilities.webgpu === 'software') {
       const change = () => this.#context.chooseBackend('wasm');

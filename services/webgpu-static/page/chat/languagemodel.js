@@ -20,6 +20,7 @@ export class LanguageModel {
   #session;
   #config;
   #ends;
+  #cache;
 
   /**
    * @param {Ort} ort
@@ -31,6 +32,7 @@ export class LanguageModel {
     this.#session = session;
     this.#config = config;
     this.#ends = new Set([config.model.eos_token_id].flat());
+    this.#cache = new Cache(ort, config);
   }
 
   /** How many tokens the prompt and the answer may have together. */
@@ -39,48 +41,39 @@ export class LanguageModel {
   }
 
   /**
-   * The answer's tokens, until the model ends it, the context is full or the caller leaves.
+   * The answer's tokens, until the model ends it, the context is full or the caller leaves. What a
+   * prompt has in common with the conversation before it is not computed again.
    * @param {number[]} prompt
    * @param {(logits: Float32Array) => number} choose
    * @returns {AsyncGenerator<number, 'stop' | 'context'>}
    */
   async *generate(prompt, choose) {
-    const cache = new Cache(this.#ort, this.#config);
-    try {
-      let tokens = prompt;
-      for (let length = prompt.length; length < this.contextLength; length++) {
-        const logits = await this.#run(tokens, length, cache);
-        const next = choose(logits);
-        if (this.#ends.has(next)) return 'stop';
-        yield next;
-        tokens = [next];
-      }
-      return 'context';
-    } finally {
-      cache.dispose();
+    if (!this.#cache.begins(prompt)) this.#cache.clear();
+    let tokens = prompt.slice(this.#cache.tokens.length);
+    for (let length = prompt.length; length < this.contextLength; length++) {
+      const next = choose(await this.#run(tokens));
+      if (this.#ends.has(next)) return 'stop';
+      yield next;
+      tokens = [next];
     }
+    return 'context';
   }
 
   /**
-   * The logits after the last of some tokens.
-   * @param {number[]} tokens  those the cache does not know yet
-   * @param {number} length  all tokens so far, these included
-   * @param {Cache} cache
+   * The logits after the last of some tokens that follow those in the cache.
+   * @param {number[]} tokens
    */
-  async #run(tokens, length, cache) {
+  async #run(tokens) {
     const { inputs, outputs } = this.#config.model.decoder;
     const { Tensor } = this.#ort;
     const ids = BigInt64Array.from(tokens, BigInt);
+    const mask = new BigInt64Array(this.#cache.tokens.length + tokens.length).fill(1n);
     const results = await this.#session.run({
       [inputs.input_ids]: new Tensor('int64', ids, [1, ids.length]),
-      [inputs.attention_mask]: new Tensor(
-        'int64',
-        new BigInt64Array(length).fill(1n),
-        [1, length],
-      ),
-      ...cache.feeds,
+      [inputs.attention_mask]: new Tensor('int64', mask, [1, mask.length]),
+      ...this.#cache.feeds,
     });
-    cache.replace(results);
+    this.#cache.extend(tokens, results);
     const logits = results[outputs.logits];
     const vocabulary = logits.dims[2];
     return /** @type {Float32Array} */ (logits.data).subarray(-vocabulary);
@@ -89,9 +82,12 @@ export class LanguageModel {
 
 /** The keys and values of past tokens, by the names of the model's inputs. */
 class Cache {
+  #empty;
   #names;
+  /** @type {number[]} */
+  tokens = [];
   /** @type {Record<string, Tensor>} */
-  feeds;
+  feeds = {};
 
   /**
    * @param {Ort} ort
@@ -99,27 +95,41 @@ class Cache {
    */
   constructor(ort, config) {
     const { head_size: size, num_key_value_heads: heads } = config.model.decoder;
+    this.#empty = () => new ort.Tensor('float32', new Float32Array(0), [1, heads, 0, size]);
     this.#names = cacheNames(config);
-    this.feeds = Object.fromEntries(
-      this.#names.map(({ past }) => [
-        past,
-        new ort.Tensor('float32', new Float32Array(0), [1, heads, 0, size]),
-      ]),
+    this.clear();
+  }
+
+  /**
+   * Whether it knows the beginning of a prompt, and nothing else.
+   * @param {number[]} prompt
+   */
+  begins(prompt) {
+    return (
+      this.tokens.length < prompt.length && this.tokens.every((token, at) => token === prompt[at])
     );
   }
 
-  /** @param {Record<string, Tensor>} results */
-  replace(results) {
-    this.dispose();
-    this.feeds = Object.fromEntries(
-      this.#names.map(({ past, present }) => [past, results[present]]),
-    );
+  clear() {
+    this.#replace([], ({ past }) => [past, this.#empty()]);
   }
 
-  /** GPU buffers are not garbage collected. */
-  dispose() {
-    for (const tensor of Object.values(this.feeds)) tensor.dispose();
-    this.feeds = {};
+  /**
+   * @param {number[]} tokens
+   * @param {Record<string, Tensor>} results of a run over them
+   */
+  extend(tokens, results) {
+    this.#replace([...this.tokens, ...tokens], ({ past, present }) => [past, results[present]]);
+  }
+
+  /**
+   * @param {number[]} tokens
+   * @param {(names: {past: string, present: string}) => [string, Tensor]} feed
+   */
+  #replace(tokens, feed) {
+    for (const tensor of Object.values(this.feeds)) tensor.dispose(); // no collector frees the GPU
+    this.tokens = tokens;
+    this.feeds = Object.fromEntries(this.#names.map(feed));
   }
 }
 

@@ -34,8 +34,10 @@ export function mount(section, context) {
   chat.browser.load(context.backend);
   void chat.foundry.refresh();
   return {
-    backendChanged: (changed) => chat.browser.load(changed),
-    shown: () => chat.composer.focus(),
+    backendChanged(backend) {
+      chat.stop();
+      chat.browser.load(backend);
+    },
   };
 }
 
@@ -44,7 +46,7 @@ class Chat {
   composer = new Composer();
   /** @type {Turn[]} */
   #turns = [];
-  #list = h('ol', { class: 'chat-turns', 'aria-label': 'Conversation' });
+  #list = h('ol', { class: 'chat-turns', role: 'list', 'aria-label': 'Conversation' });
   /** @type {Set<AnswerView>} */
   #underway = new Set();
   #stopper = new AbortController();
@@ -75,7 +77,7 @@ class Chat {
       ...this.announcers.values(),
     ];
     this.composer.onAsk = (question) => this.#ask(question);
-    this.composer.onStop = () => this.#stop();
+    this.composer.onStop = () => this.stop();
     this.composer.onClear = () => this.#clear();
     this.foundry.onRetry = () => this.#retryFoundry();
   }
@@ -87,7 +89,8 @@ class Chat {
     this.#list.append(turn.element);
     this.composer.suggestions.hidden = true;
     for (const half of this.halves) void this.#answer(half, turn);
-    turn.element.scrollIntoView({ block: 'start', behavior: 'smooth' });
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    turn.element.scrollIntoView({ block: 'start', behavior: still ? 'instant' : 'smooth' });
   }
 
   /**
@@ -147,13 +150,14 @@ class Chat {
     if (this.#underway.size === 0) this.composer.busy = false;
   }
 
-  #stop() {
+  /** Give up the answers under way. */
+  stop() {
     this.#stopper.abort();
     this.#stopper = new AbortController();
   }
 
   #clear() {
-    this.#stop();
+    this.stop();
     this.#turns = [];
     this.#list.replaceChildren();
     for (const announcer of this.announcers.values()) announcer.textContent = '';
@@ -177,7 +181,7 @@ class Chat {
    */
   #announce(half, view) {
     const announcer = this.announcers.get(half);
-    if (announcer) announcer.textContent = view.announcement;
+    if (announcer && view.element.isConnected) announcer.textContent = view.announcement;
   }
 }
 

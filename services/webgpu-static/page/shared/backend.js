@@ -80,14 +80,15 @@ async function findAdapter() {
 }
 
 /**
- * The backend in force: the one in the URL where this browser has it, else the best it has.
+ * The backend in force: the one in the URL where this browser has it, else the fastest it has. A
+ * software adapter takes seconds to compile what WASM has long answered.
  * @param {Capabilities} has
  * @returns {Backend}
  */
 export function chosenBackend(has) {
   const wanted = requestedBackend();
   if (has.webgpu === 'none') return 'wasm';
-  return wanted ?? 'webgpu';
+  return wanted ?? (has.webgpu === 'hardware' ? 'webgpu' : 'wasm');
 }
 
 /**
@@ -139,6 +140,16 @@ export function judge(has, backend) {
           : 'No GPU adapter answers here, so everything runs on the processor. Browsers with WebGPU: Chrome, Edge, Firefox and Safari in their current versions; a GPU driver may be missing or blocked.',
     };
   }
+  if (backend === 'wasm' && has.webgpu === 'software' && requestedBackend() === null) {
+    return {
+      level: 'warn',
+      title: 'WASM, because WebGPU has only a software adapter',
+      detail:
+        'The GPU that answers here is played by the processor, and WASM is faster than that; ' +
+        'choose WebGPU to see it work all the same. On a machine with a GPU, switch on hardware ' +
+        'acceleration in the browser’s settings.',
+    };
+  }
   if (backend === 'wasm') {
     return { level: 'good', title: 'WASM, as chosen', detail: 'Runs on the processor.' };
   }
@@ -147,8 +158,8 @@ export function judge(has, backend) {
       level: 'warn',
       title: 'WebGPU on a software adapter',
       detail:
-        'The processor plays the GPU: results are right, but WASM is usually faster here. On a ' +
-        'machine with a GPU, switch on hardware acceleration in the browser’s settings.',
+        'The processor plays the GPU: results are right, but WASM is faster here. On a machine ' +
+        'with a GPU, switch on hardware acceleration in the browser’s settings.',
     };
   }
   return { level: 'good', title: 'WebGPU on hardware', detail: 'Runs on this machine’s GPU.' };
