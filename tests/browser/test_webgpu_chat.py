@@ -339,8 +339,7 @@ async def test_missing_gateway_is_named(browser, webgpu_page_alone):
         await chat.wait_until_ready()
         await chat.ask("What is Foundry Local?")
         assert "Microsoft" in await chat.settled("browser")
-        # Chromium itself notes every refused request.
-        assert [error for error in record.errors if "503" not in error] == []
+        assert record.errors == [], "a missing gateway is an answer, not a complaint"
 
 
 # ---- Looks -------------------------------------------------------------------------------------

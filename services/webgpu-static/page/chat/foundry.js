@@ -25,12 +25,11 @@ export class FoundryError extends PageError {
  * @throws {FoundryError} none can be asked now
  */
 export async function models() {
-  const [{ data }, status] = await Promise.all([getJson('/v1/models'), getJson('/gateway/status')]);
-  const obstacle = status.upstreams?.find((/** @type {any} */ one) => one.error)?.error;
-  if (status.status === 'down' && obstacle) {
-    throw new FoundryError(obstacle.message, obstacle.remedy, obstacle.code);
-  }
-  return data;
+  // Its models are those of /v1/models, and asking it is no error while the gateway is down.
+  const { status, upstreams, models, last_error: last } = await getJson('/gateway/status');
+  const obstacle = upstreams.find((/** @type {any} */ one) => one.error)?.error ?? last;
+  if (status === 'down' && obstacle) throw errorFrom({ error: obstacle });
+  return models;
 }
 
 /**

@@ -112,6 +112,8 @@ export async function mount(section, { backend, onError }) {
       }
       section.dataset.state = pad.empty ? 'empty' : recognizer.ready ? 'answered' : 'waiting';
     } catch (error) {
+      // Another model or backend took over meanwhile; it looks at the drawing when it is open.
+      if (error instanceof DOMException && error.name === 'AbortError') return;
       onError(error, () => void open(() => recognizer.reopen()));
     } finally {
       running = false;
