@@ -66,6 +66,28 @@ def test_while_a_failure_stands_it_is_what_is_shown() -> None:
     assert shown.reason == "users_first"
 
 
+def test_a_page_that_was_never_there_is_starting_for_a_while() -> None:
+    page = parts(Settings(open_webui_url="http://open-webui:8080"))[-1]
+    seen = PartState(page, expected=100)
+    assert not seen.record(down(50, "name_not_resolved"))
+    assert (seen.state, seen.since) == ("unknown", None)
+    states = (*core(up(1), up(1), up(1)), seen)
+    assert judge(states) == ("starting", "Still to come: Open WebUI.")
+    assert seen.record(down(101))
+    assert (seen.state, seen.since) == ("down", 101)
+
+
+def test_a_page_that_was_there_or_answers_wrongly_is_down_at_once() -> None:
+    page = parts(Settings(open_webui_url="http://open-webui:8080"))[-1]
+    seen = PartState(page, expected=100)
+    for outcome in (up(1), down(2)):
+        seen.record(outcome)
+    assert seen.state == "down"
+    seen = PartState(page, expected=100)
+    seen.record(down(1, "http_error"))
+    assert seen.state == "down"
+
+
 def test_the_history_keeps_the_newest_hundred() -> None:
     seen = state(*(up(at) for at in range(LENGTH + 5)))
     assert [outcome.at for outcome in seen.history] == list(range(5, LENGTH + 5))

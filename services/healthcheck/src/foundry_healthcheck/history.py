@@ -17,15 +17,23 @@ JUDGEMENT_TTL = 600.0
 """Seconds for which a part that is not asked keeps what it was found to be."""
 
 
+START_GRACE = 120.0
+"""Seconds for which a container that was never there counts as not started yet."""
+_NOT_THERE = frozenset(("name_not_resolved", "refused"))
+
+
 class PartState:
     """One part over time.
 
     Args:
         part: Which one.
+        expected: Until when (Unix time) it may not be there yet: the stack starts all together,
+            and its slowest part takes minutes.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, expected: float = 0.0) -> None:
         self.part = part
+        self._expected = expected
         self.state: State = "unknown"
         self.since: float | None = None
         self.last_run: float | None = None
@@ -45,9 +53,12 @@ class PartState:
         self.last = outcome
         self.last_run = outcome.at
         self.history.append(outcome)
+        state: State
         if outcome.state == "skipped":
             fresh = self.judged and outcome.at - self.judged.at < JUDGEMENT_TTL
-            state: State = self.judged.state if self.judged and fresh else "skipped"
+            state = self.judged.state if self.judged and fresh else "skipped"
+        elif self._may_be_starting(outcome):
+            state = "unknown"
         else:
             self.judged = outcome
             state = outcome.state
@@ -58,6 +69,14 @@ class PartState:
             self.state = state
             self.since = outcome.at
         return changed
+
+    def _may_be_starting(self, outcome: Outcome) -> bool:
+        return (
+            outcome.state == "down"
+            and outcome.reason in _NOT_THERE
+            and self.judged is None
+            and outcome.at < self._expected
+        )
 
 
 def instant(timestamp: float | None) -> str | None:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from foundry_healthcheck.containers import ContainerStates, ContainerView
-from foundry_healthcheck.history import PartState
+from foundry_healthcheck.history import START_GRACE, PartState
 from foundry_healthcheck.metrics import Metrics
 from foundry_healthcheck.modules import MODULES
 from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY, Part, parts
@@ -37,13 +37,18 @@ class Prober:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.started = time.time()
-        self.states = {part.name: PartState(part) for part in parts(settings)}
+        self.states = {part.name: self._state(part) for part in parts(settings)}
         self.metrics = Metrics(state.part for state in self.states.values())
         self.containers: ContainerStates | None = None
         self._chat_now = asyncio.Event()
         self._surroundings: Surroundings | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._on_demand = {name: asyncio.Lock() for name in MODULES}
+
+    def _state(self, part: Part) -> PartState:
+        # What answers come from is judged from the first look on; the pages may still start.
+        core = part.name in (CHAT, FOUNDRY, GATEWAY)
+        return PartState(part, 0.0 if core else self.started + START_GRACE)
 
     async def start(self) -> None:
         """Begin."""

@@ -46,8 +46,10 @@ def judge(states: tuple[PartState, ...]) -> tuple[str, str]:
     if down:
         more = f" And {len(down) - 1} more." if len(down) > 1 else ""
         return "degraded", f"{_trouble(down[0])}{more}"
-    if any(state.state == "unknown" for state in states):
-        return "starting", "The first look at every part is under way."
+    starting = [state for state in states if state.state == "unknown"]
+    if starting:
+        names = ", ".join(state.part.title for state in starting)
+        return "starting", f"Still to come: {names}."
     chat = by_name[CHAT]
     if chat.state == "skipped":
         why = chat.last.message if chat.last else ""
