@@ -9,11 +9,13 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, expect
 
+from foundry_healthcheck.reasons import REASONS, SKIPS
 from support.browser import Record, open_page
 from support.foundry import DEMO_ALIAS, start_foundry_v2
 from support.gateway import Gateway, run_gateway
 from support.healthcheck import Healthcheck, start_healthcheck
 from support.status_page import (
+    PAGE,
     REFUSED_REMEDY,
     TITLES,
     CannedProbe,
@@ -254,6 +256,14 @@ async def test_a_probe_that_yields_to_users_is_no_failure(browser: Browser):
         await expect(page.locator("#problems")).to_be_hidden()
         await expect(row(page, "chat").locator(".state")).to_have_text("Skipped: users come first")
         await expect(row(page, "chat").locator(".share")).to_have_text("100\u00a0% of 60 answered")
+
+
+def test_every_reason_of_the_prober_has_words_of_its_own():
+    script = (PAGE / "status.js").read_text(encoding="utf-8")
+    table = script.partition("const REASONS = {")[2].partition("};")[0]
+    words = dict(re.findall(r'(\w+): "(.+)",', table))
+    assert set(words) == {*REASONS, *SKIPS}
+    assert len(set(words.values())) == len(words)
 
 
 # ---- The last hundred -----------------------------------------------------------------------

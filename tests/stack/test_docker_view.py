@@ -18,6 +18,7 @@ import yaml
 
 from foundry_healthcheck.containers import ContainerState, ContainerView
 from lib import offline
+from support.healthcheck import start_healthcheck
 from support.stack import ROOT, eventually, free_port
 
 SOCKET = Path("/var/run/docker.sock")
@@ -378,3 +379,23 @@ async def test_the_prober_sees_state_memory_and_restarts(view: View):
         after = await gateway()
         assert after.running
         assert after.restarts == before.restarts + 1
+
+
+def test_the_status_and_the_metrics_of_the_prober_show_the_containers(view: View):
+    nowhere = "http://127.0.0.1:9"
+    with start_healthcheck(
+        FOUNDRY_URL=nowhere,
+        GATEWAY_URL=nowhere,
+        HEALTHCHECK_INTERVAL="1",
+        DOCKER_VIEW_URL=f"http://127.0.0.1:{view.port}",
+    ) as prober:
+        status = prober.wait_until(
+            lambda status: status["containers"]["items"], "the containers are known"
+        )
+        assert status["containers"]["enabled"] is True
+        assert status["containers"]["error"] is None
+        shown = {each["service"]: each for each in status["containers"]["items"]}
+        assert shown["gateway"]["memory_limit_bytes"] == 64 * 2**20
+        limit = "foundry_healthcheck_container_memory_limit_bytes"
+        assert prober.metric(limit, service="gateway") == 64 * 2**20
+        assert prober.metric("foundry_healthcheck_container_running", service="gateway") == 1
