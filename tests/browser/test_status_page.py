@@ -567,7 +567,8 @@ def probing(foundry: str, gateway: Gateway, **more: str) -> AbstractContextManag
 async def test_the_real_prober_serves_the_page_and_fills_it(
     browser: Browser, chat_stack: ChatStack
 ):
-    chat_app = {"CHAINLIT_URL": chat_stack.app.url}
+    port = chat_stack.app.url.rpartition(":")[2]
+    chat_app = {"CHAINLIT_URL": chat_stack.app.url, "CHAINLIT_PORT": port}
     with probing(chat_stack.foundry.url, chat_stack.gateway, **chat_app) as healthcheck:
         async with open_page(browser, healthcheck.url) as (page, record):
             await settled(page, "up")
@@ -577,6 +578,8 @@ async def test_the_real_prober_serves_the_page_and_fills_it(
             await expect(page.locator("#speed-value")).to_contain_text(re.compile(r"\d"))
             await expect(page.locator("#speed-note")).to_contain_text("foundry-demo")
             await expect(page.locator("#problems")).to_be_hidden()
+            link = page.get_by_role("link", name="Chat app", exact=True)
+            await expect(link).to_have_attribute("href", f"{chat_stack.app.url}/")
             clean(record, healthcheck.url)
 
 

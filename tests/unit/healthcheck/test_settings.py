@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from foundry_healthcheck import Settings, SettingsError
+from foundry_healthcheck.parts import parts
 
 
 def test_no_environment_at_all_is_fine() -> None:
@@ -68,3 +69,12 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
         Settings.from_env({name: value})
     assert caught.value.name == name
     assert "secret" not in str(caught.value)
+
+
+def test_a_part_has_a_page_where_its_published_port_is_known() -> None:
+    env = {"CHAINLIT_URL": "http://chainlit:8080", "CHAINLIT_PORT": "18080", "GRAFANA_PORT": ""}
+    settings = Settings.from_env(env)
+    assert settings.page_ports == {"chainlit": 18080}
+    ports = {part.name: part.page_port for part in parts(settings)}
+    assert ports["chainlit"] == 18080
+    assert ports["chainlit-socket"] is None

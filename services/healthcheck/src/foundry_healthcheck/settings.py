@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 DEFAULT_FOUNDRY_URL = "http://host.docker.internal:51211"
 
+PAGE_PORTS = {
+    "chainlit": "CHAINLIT_PORT",
+    "open-webui": "OPEN_WEBUI_PORT",
+    "webgpu": "WEBGPU_PORT",
+    "prometheus": "PROMETHEUS_PORT",
+    "grafana": "GRAFANA_PORT",
+}
+"""Parts that have a page, and the setting that says where it is published."""
+
 N = TypeVar("N", int, float)
 
 
@@ -46,6 +55,8 @@ class Settings:
     grafana_url: str | None = None
     docker_view_url: str | None = None
     """The read-only view of container states; without it they are not shown."""
+    page_ports: Mapping[str, int] = field(default_factory=dict)
+    """Where browsers find the page of a part, by the part's name; the host is the reader's own."""
     host: str = "127.0.0.1"
     port: int = 9180
     interval: float = 10.0
@@ -88,6 +99,11 @@ class Settings:
             prometheus_url=read.origin("PROMETHEUS_URL"),
             grafana_url=read.origin("GRAFANA_URL"),
             docker_view_url=read.origin("DOCKER_VIEW_URL"),
+            page_ports={
+                part: read.integer(name, 0, least=1, most=65_535)
+                for part, name in PAGE_PORTS.items()
+                if read.optional(name)
+            },
             host=read.text("HEALTHCHECK_HOST", defaults.host),
             port=read.integer("HEALTHCHECK_PORT", defaults.port, least=0, most=65_535),
             interval=read.seconds("HEALTHCHECK_INTERVAL", defaults.interval),

@@ -89,9 +89,15 @@ def _part(state: PartState) -> dict[str, Any]:
         "reason": shown.reason if shown else None,
         "message": shown.message if shown else None,
         "remedy": shown.remedy if shown else None,
-        "facts": judged.facts if judged else {},
+        "facts": _facts(state),
         "history": [_entry(part.name, outcome) for outcome in state.history],
     }
+
+
+def _facts(state: PartState) -> dict[str, Any]:
+    found = dict(state.judged.facts) if state.judged else {}
+    # A part that does not answer keeps its link: its page may say more.
+    return found if state.part.page_port is None else {**found, "page_port": state.part.page_port}
 
 
 def _entry(name: str, outcome: Outcome) -> dict[str, Any]:
