@@ -48,11 +48,15 @@ def main(arguments: Sequence[str]) -> int:
     """Look at everything; returns the exit code."""
     options = parse(arguments)
     run = Run(CHECKS, Scene(read_settings()))
-    if options.json:
-        findings = list(run.findings())
-        print(document(findings))
-    else:
-        findings = Report(sys.stdout).tell(run.findings())
+    try:
+        if options.json:
+            findings = list(run.findings())
+            print(document(findings), flush=True)
+        else:
+            findings = Report(sys.stdout).tell(run.findings())
+    except BrokenPipeError:  # whoever reads has seen enough; closing stdout must not complain again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 1 if worst(findings) == "failed" else 0
 
 

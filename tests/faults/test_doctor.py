@@ -9,6 +9,7 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -336,6 +337,35 @@ def test_what_the_health_probe_sees_too_is_not_said_twice(pair: Pair, tmp_path: 
     told = found.check("healthcheck")
     assert told["state"] == "info"
     assert told["facts"]["down"]["foundry"] == "refused"
+
+
+has_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="asks Docker's client")
+
+
+@has_docker
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="Docker listens on a pipe there")
+def test_a_docker_engine_that_hangs(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen(64)
+        found = examine(tmp_path, DOCKER_HOST=f"unix://{path}")
+    assert found.seconds < 35
+    assert "docker" in found.failed
+    assert "does not answer" in found.check("docker")["message"]
+    assert found.check("stack")["message"] == "not checked because Docker does not answer"
+
+
+@has_docker
+def test_a_docker_engine_that_is_not_running(tmp_path: Path) -> None:
+    found = examine(tmp_path, DOCKER_HOST=f"unix://{tmp_path}/nobody.sock")
+    told = found.check("docker")
+    assert told["state"] == "failed"
+    assert f"No Docker engine answers at DOCKER_HOST=unix://{tmp_path}" in told["message"]
+    assert "unset DOCKER_HOST" in told["remedy"]
+    for name in ("compose", "stack"):
+        assert found.check(name)["message"] == "not checked because Docker does not answer"
+    assert found.check("gateway")["message"] == "not checked because Docker does not answer"
 
 
 def test_it_ends_in_time_where_everything_hangs(tmp_path: Path) -> None:

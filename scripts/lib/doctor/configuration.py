@@ -35,10 +35,9 @@ def check_settings(scene: Scene) -> Result | list[Result]:
         )
     known = known_names(EXAMPLE.read_text(encoding="utf-8"))
     wrong = [*bad_lines(text), *bad_values(scene)]
-    if wrong:
-        return [Result("failed", m, r, about=about) for about, m, r in wrong]
+    found = [Result("failed", m, r, about=about) for about, m, r in wrong]
     own = parse(without_block(text))
-    unknown = [
+    found += [
         Result(
             "warning",
             message,
@@ -47,8 +46,8 @@ def check_settings(scene: Scene) -> Result | list[Result]:
         )
         for name, message in unknown_names(own, known)
     ]
-    if unknown:
-        return unknown
+    if found:
+        return found
     facts = {"file": path.name, "exists": path.exists(), "set": sorted(own)}
     if not own:
         return ok(f"none of your own in {path.name}: the defaults", **facts)

@@ -90,7 +90,8 @@ def check_stack(scene: Scene) -> Result:
         running = sum(one.state == "running" for one in containers)
         return ok(f"started: {running} containers run", containers=len(containers))
     if scene.is_started():
-        return ok("runs outside containers: something of it answers at its ports", containers=0)
+        where = "outside containers" if scene.docker_answers() else "with containers out of sight"
+        return ok(f"started, {where}: something of it answers at its ports", containers=0)
     if not scene.docker_answers():
         return skipped("Docker does not answer")
     return failed("not started", script("up.py"), containers=0)
@@ -100,7 +101,7 @@ def check_containers(scene: Scene) -> Result | list[Result]:
     """Whether each of its containers is well."""
     containers = scene.containers()
     if not containers:
-        return skipped("it runs outside containers")
+        return skipped("none can be seen")
     starting = [one.service for one in containers if one.health == "starting"]
     problems = [
         _container_problem(one)

@@ -174,6 +174,8 @@ def check_grafana(scene: Scene) -> Result:
             )
         return skipped("it is not part of this stack")
     wrong = unanswered(scene, one)
+    if wrong is not None and not scene.docker_answers() and edge_speaks(scene.reply(one)):
+        return info("stopped, or not built; which, only Docker could tell")
     if wrong is not None:
         return wrong
     database = scene.reply(one).json.get("database")
