@@ -143,7 +143,7 @@ export function judge(has, backend) {
   if (backend === 'wasm' && has.webgpu === 'software' && requestedBackend() === null) {
     return {
       level: 'warn',
-      title: 'WASM, because WebGPU has only a software adapter',
+      title: 'WASM, because the GPU here is software',
       detail:
         'The GPU that answers here is played by the processor, and WASM is faster than that; ' +
         'choose WebGPU to see it work all the same. On a machine with a GPU, switch on hardware ' +
