@@ -60,7 +60,7 @@ class Chat:
 
     async def limit_answers_to(self, tokens: int) -> None:
         await self.page.get_by_text("Options").click()
-        await self.page.get_by_label("Greatest length").fill(str(tokens))
+        await self.page.get_by_label("Longest answer").fill(str(tokens))
 
     async def start_again(self) -> None:
         await self.page.get_by_role("button", name="New conversation").click()
@@ -357,3 +357,14 @@ async def test_halves_stand_side_by_side_and_on_a_phone_one_above_the_other(chat
             assert (there["y"] >= here["y"] + here["height"]) is stacked
         wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not await chat.page.evaluate(wider)
+
+
+async def test_newest_answers_stand_above_the_composer_when_they_are_done(chat):
+    await chat.page.set_viewport_size({"width": 360, "height": 760})
+    for question in ("What is Foundry Local?", "My name is Ada."):
+        await chat.answers(question)
+    composer = await chat.page.locator(".chat-composer").bounding_box()
+    for half in ("browser", "foundry"):
+        answer = await chat.last_answer(half).bounding_box()
+        assert answer["y"] >= 0
+        assert answer["y"] + answer["height"] <= composer["y"]

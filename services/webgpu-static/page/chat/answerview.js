@@ -8,7 +8,7 @@ import { Stopwatch, duration, speed } from './stopwatch.js';
 /** @type {Record<Finish, string>} */
 const ENDS = {
   stop: '',
-  length: 'Cut at the greatest length.',
+  length: 'Cut at the longest answer allowed.',
   context: 'Cut where the model’s context ends.',
 };
 

@@ -93,10 +93,10 @@ export class Composer {
       h(
         'div',
         {},
-        h('label', { for: 'chat-temperature' }, 'Temperature '),
+        h('label', { for: 'chat-temperature' }, 'Temperature'),
         this.#temperature,
         this.#temperatureValue,
-        h('label', { for: 'chat-max-tokens' }, 'Greatest length, in tokens '),
+        h('label', { for: 'chat-max-tokens' }, 'Longest answer, in tokens'),
         this.#maxTokens,
       ),
     );

@@ -12,6 +12,9 @@ import { FoundryHalf } from './foundryhalf.js';
  * @import { Choice, Message } from './types.js'
  */
 
+/** Above a turn that fills the window, in pixels. */
+const MARGIN = 16;
+
 /** @typedef {BrowserHalf | FoundryHalf} Half */
 /** @typedef {Map<Half, AnswerView>} Answers */
 
@@ -50,6 +53,7 @@ class Chat {
   /** @type {Set<AnswerView>} */
   #underway = new Set();
   #stopper = new AbortController();
+  #following = true;
 
   /** @param {Context} context */
   constructor(context) {
@@ -80,6 +84,9 @@ class Chat {
     this.composer.onStop = () => this.stop();
     this.composer.onClear = () => this.#clear();
     this.foundry.onRetry = () => this.#retryFoundry();
+    for (const gesture of ['wheel', 'touchmove']) {
+      this.#list.addEventListener(gesture, () => (this.#following = false), { passive: true });
+    }
   }
 
   /** @param {string} question */
@@ -89,8 +96,8 @@ class Chat {
     this.#list.append(turn.element);
     this.composer.suggestions.hidden = true;
     for (const half of this.halves) void this.#answer(half, turn);
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    turn.element.scrollIntoView({ block: 'start', behavior: still ? 'instant' : 'smooth' });
+    this.#following = true;
+    this.#follow(turn);
   }
 
   /**
@@ -113,7 +120,11 @@ class Chat {
       await unless(signal, half.ready);
       view.start();
       const messages = this.#messagesFor(half, turn);
-      await half.ask(messages, choice, signal, (step) => signal.aborted || view.take(step));
+      await half.ask(messages, choice, signal, (step) => {
+        if (signal.aborted) return;
+        view.take(step);
+        this.#follow(turn);
+      });
     } catch (error) {
       if (signal.aborted) view.stop();
       else view.fail(describe(error), () => this.#answer(half, turn));
@@ -121,6 +132,18 @@ class Chat {
     this.#end(view);
     this.#announce(half, view);
     turn.verdict.textContent = verdict(turn.answers, choice);
+    this.#follow(turn);
+  }
+
+  /**
+   * Keep the newest turn above the composer, its question in sight, until the person scrolls.
+   * @param {Turn} turn
+   */
+  #follow(turn) {
+    if (!this.#following || turn !== this.#turns.at(-1)) return;
+    const { top, bottom } = turn.element.getBoundingClientRect();
+    const hidden = bottom - this.composer.element.getBoundingClientRect().top;
+    window.scrollBy({ top: Math.max(0, Math.min(hidden, top - MARGIN)), behavior: 'instant' });
   }
 
   /**
