@@ -96,7 +96,7 @@ async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_pa
             )
             await expect(page.locator("#badge-detail")).to_be_visible()
             await expect(page.locator("#badge-detail")).to_contain_text("localhost")
-            await expect(page.locator("#badge-detail")).to_contain_text("TLS")
+            await expect(page.locator("#badge-detail")).to_contain_text("HTTPS")
             await expect(fact(page, "Isolated")).to_have_text("no")
         await browser.close()
 
