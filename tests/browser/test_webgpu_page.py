@@ -4,7 +4,7 @@ import re
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from support.browser import ARGUMENTS, chromium, open_page
 
@@ -245,3 +245,33 @@ async def test_what_nobody_foresaw_is_in_sight_too(browser, webgpu_page, fault):
 async def test_page_works_where_no_gateway_answers(browser, webgpu_page_alone):
     async with visit(browser, webgpu_page_alone.url, "/#backends") as page:
         await measured(page)
+
+
+LOSES_THE_GPU = """
+const requestDevice = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (given) {
+  const device = await requestDevice.call(this, given);
+  const lost = new Promise((resolve) => addEventListener('message', ({data}) =>
+    data.method === 'measure' && resolve({reason: 'unknown', message: 'the driver restarted'})));
+  Object.defineProperty(device, 'lost', {get: () => lost});
+  return device;
+};
+"""
+
+
+async def test_gpu_that_goes_away_is_said_and_wasm_remains(gpu_browser, webgpu_page):
+    async def lose(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=LOSES_THE_GPU + await answer.text())
+
+    async with open_page(gpu_browser, f"{webgpu_page.url}/#backends") as (page, record):
+        await page.context.route("**/inference-worker.js", lose)
+        await page.get_by_role("button", name="Measure both").click()
+        notice = page.locator(".notice")
+        await expect(notice).to_contain_text(
+            "The GPU went away while it was measured: the driver restarted.", timeout=PATIENCE
+        )
+        await expect(notice).to_contain_text("choose WASM")
+        await expect(page.get_by_role("button", name="Measure again")).to_be_enabled()
+        await expect(choice(page, "wasm")).to_be_enabled()
+        assert record.errors == []
