@@ -60,9 +60,7 @@ async def measured(page: Page) -> None:
 
 async def test_software_adapter_is_called_one_and_wasm_used_instead(gpu_browser, webgpu_page):
     async with visit(gpu_browser, webgpu_page.url) as page:
-        await expect(page.locator("#badge")).to_have_text(
-            "WASM, because WebGPU has only a software adapter"
-        )
+        await expect(page.locator("#badge")).to_have_text("WASM, because the GPU here is software")
         await expect(fact(page, "Adapter")).to_have_text(re.compile("swiftshader"))
         await expect(fact(page, "Isolated")).to_have_text("yes")
         await page.get_by_text("Why, and what to do").click()
@@ -98,7 +96,7 @@ async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_pa
             )
             await expect(page.locator("#badge-detail")).to_be_visible()
             await expect(page.locator("#badge-detail")).to_contain_text("localhost")
-            await expect(page.locator("#badge-detail")).to_contain_text("TLS")
+            await expect(page.locator("#badge-detail")).to_contain_text("HTTPS")
             await expect(fact(page, "Isolated")).to_have_text("no")
         await browser.close()
 

@@ -24,13 +24,13 @@ export function likeliest(shares) {
 }
 
 /**
- * A share as people read it: `98.2 %`, and never `100.0 %` for what is not certain.
+ * A share as people read it, on one line: `98.2 %`, and never `100.0 %` for what is not certain.
  * @param {number} share
  */
 export function percent(share) {
-  if (share > 0.999 && share < 1) return '> 99.9 %';
-  if (share > 0 && share < 0.0005) return '< 0.1 %';
-  return `${(share * 100).toFixed(1)} %`;
+  if (share > 0.999 && share < 1) return '>\u00a099.9\u00a0%';
+  if (share > 0 && share < 0.0005) return '<\u00a00.1\u00a0%';
+  return `${(share * 100).toFixed(1)}\u00a0%`;
 }
 
 /**
