@@ -152,7 +152,7 @@ def import_folder(folder: Path, image: str) -> None:
 
 
 def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
-    """Where builds find this machine's certificates and pip configuration, where it has any."""
+    """Where builds find this machine's certificates and package mirrors, where it has any."""
     values = {}
     named = (settings.get(name) for name in CERTIFICATE_SETTINGS)
     bundle = next((path for path in named if path and Path(path).is_file()), "")
@@ -160,13 +160,36 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
         bundle = str(SYSTEM_CERTIFICATES)
     if bundle:
         values["BUILD_CA_BUNDLE"] = bundle
-    configuration = pip_configuration()
-    if configuration:
-        path = ROOT / ".cache" / "pip.conf"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(configuration, encoding="utf-8")
-        values["BUILD_PIP_CONF"] = str(path)
+    mirrors = {
+        "BUILD_PIP_CONF": ("pip.conf", pip_configuration()),
+        "BUILD_NPMRC": ("npmrc", npm_configuration(npm_listing())),
+    }
+    for setting, (name, configuration) in mirrors.items():
+        if configuration:
+            path = ROOT / ".cache" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(configuration, encoding="utf-8")
+            values[setting] = str(path)
     return values
+
+
+def npm_listing() -> str:
+    """What this machine sets in npm's configuration; empty where there is no npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return ""
+    ask = [npm, "config", "list"]
+    return subprocess.run(ask, check=False, capture_output=True, text=True).stdout
+
+
+def npm_configuration(listing: str) -> str:
+    """An npm configuration with the registry of `npm config list`; empty if none is set there."""
+    for line in listing.splitlines():
+        name, _, value = line.partition("=")
+        address = value.strip().strip('"')
+        if name.strip() == "registry" and address.startswith(("http://", "https://")):
+            return f"registry={address}\n"
+    return ""
 
 
 def pip_configuration() -> str:

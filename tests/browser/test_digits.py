@@ -370,6 +370,17 @@ async def test_unfit_files_are_refused_with_the_reason_and_the_model_stays(page,
     await expect(answer(page)).to_have_text("6", timeout=TIMEOUT)
 
 
+async def test_file_dropped_on_another_part_changes_nothing(page, tmp_path):
+    await page.get_by_role("tab", name="Backends").click()
+    address = page.url
+    await drop(page, write_model(tmp_path / "mine.onnx"))
+    assert page.url == address
+    await page.get_by_role("tab", name="Digits").click()
+    await expect(page.locator(".digits-model-name")).to_have_text("built-in")
+    await page.get_by_role("button", name="Draw a 1").click()
+    await expect(answer(page)).to_have_text("1", timeout=TIMEOUT)
+
+
 async def test_built_in_model_that_cannot_be_fetched_is_said_and_tried_again(
     browser, webgpu_page_alone
 ):

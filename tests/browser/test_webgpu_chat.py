@@ -13,7 +13,7 @@ from support.foundry import start_foundry_v2
 from support.gateway import run_gateway
 from support.webgpu import serve_page
 
-PATIENCE = 60_000
+PATIENCE = 90_000
 GREEDY = (
     "What am I looking at here?",
     "whats the adress of the chat",
@@ -225,7 +225,11 @@ async def test_loading_is_shown_in_bytes(browser, webgpu_page):
     async with AsyncExitStack() as stack:
         page, _ = await stack.enter_async_context(open_page(browser, webgpu_page.url))
         held: list[Route] = []
-        await page.context.route("**/model.onnx", held.append)
+
+        async def hold(route: Route) -> None:
+            held.append(route)
+
+        await page.context.route("**/model.onnx", hold)
         await page.get_by_role("tab", name="Chat").click()
         loading = page.get_by_text(re.compile(r"Loading the model: 0\.1 of 2\.7 MB"))
         await expect(loading).to_be_visible(timeout=PATIENCE)
@@ -244,8 +248,11 @@ async def test_model_file_that_cannot_be_fetched_is_a_message_with_a_way_on(brow
         await expect(chat.browser).to_contain_text(
             "The server answered 404 for the file model.onnx.", timeout=PATIENCE
         )
+        await chat.ask("What is Foundry Local?")
+        await chat.settled("browser", "failed")
         await page.context.unroute("**/model.onnx")
-        await chat.browser.get_by_role("button", name="Try again").click()
+        await chat.last_answer("browser").get_by_role("button", name="Try again").click()
+        assert "Microsoft" in await chat.settled("browser")
         await chat.wait_until_ready()
 
 
@@ -287,8 +294,7 @@ async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
 
 async def test_software_gpu_offers_the_faster_wasm(gpu_browser, webgpu_page):
     async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
-        await chat.wait_until_ready("webgpu")
-        await chat.browser.get_by_role("button", name="Use WASM").click()
+        await chat.browser.get_by_role("button", name="Use WASM").click(timeout=PATIENCE)
         await chat.wait_until_ready("wasm")
         assert "backend=wasm" in chat.page.url
         here, there = await chat.answers("What is Foundry Local?")

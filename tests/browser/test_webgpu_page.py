@@ -4,7 +4,7 @@ import re
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from support.browser import ARGUMENTS, chromium, open_page
 
@@ -60,9 +60,7 @@ async def measured(page: Page) -> None:
 
 async def test_software_adapter_is_called_one_and_wasm_used_instead(gpu_browser, webgpu_page):
     async with visit(gpu_browser, webgpu_page.url) as page:
-        await expect(page.locator("#badge")).to_have_text(
-            "WASM, because WebGPU has only a software adapter"
-        )
+        await expect(page.locator("#badge")).to_have_text("WASM, because the GPU here is software")
         await expect(fact(page, "Adapter")).to_have_text(re.compile("swiftshader"))
         await expect(fact(page, "Isolated")).to_have_text("yes")
         await page.get_by_text("Why, and what to do").click()
@@ -98,7 +96,7 @@ async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_pa
             )
             await expect(page.locator("#badge-detail")).to_be_visible()
             await expect(page.locator("#badge-detail")).to_contain_text("localhost")
-            await expect(page.locator("#badge-detail")).to_contain_text("TLS")
+            await expect(page.locator("#badge-detail")).to_contain_text("HTTPS")
             await expect(fact(page, "Isolated")).to_have_text("no")
         await browser.close()
 
@@ -247,3 +245,33 @@ async def test_what_nobody_foresaw_is_in_sight_too(browser, webgpu_page, fault):
 async def test_page_works_where_no_gateway_answers(browser, webgpu_page_alone):
     async with visit(browser, webgpu_page_alone.url, "/#backends") as page:
         await measured(page)
+
+
+LOSES_THE_GPU = """
+const requestDevice = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (given) {
+  const device = await requestDevice.call(this, given);
+  const lost = new Promise((resolve) => addEventListener('message', ({data}) =>
+    data.method === 'measure' && resolve({reason: 'unknown', message: 'the driver restarted'})));
+  Object.defineProperty(device, 'lost', {get: () => lost});
+  return device;
+};
+"""
+
+
+async def test_gpu_that_goes_away_is_said_and_wasm_remains(gpu_browser, webgpu_page):
+    async def lose(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=LOSES_THE_GPU + await answer.text())
+
+    async with open_page(gpu_browser, f"{webgpu_page.url}/#backends") as (page, record):
+        await page.context.route("**/inference-worker.js", lose)
+        await page.get_by_role("button", name="Measure both").click()
+        notice = page.locator(".notice")
+        await expect(notice).to_contain_text(
+            "The GPU went away while it was measured: the driver restarted.", timeout=PATIENCE
+        )
+        await expect(notice).to_contain_text("choose WASM")
+        await expect(page.get_by_role("button", name="Measure again")).to_be_enabled()
+        await expect(choice(page, "wasm")).to_be_enabled()
+        assert record.errors == []

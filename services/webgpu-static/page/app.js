@@ -246,9 +246,9 @@ function showCapabilities(has) {
   element('badge').dataset.level = level;
   element('badge-title').textContent = title;
   element('badge-detail').textContent = detail;
-  const why = /** @type {HTMLDetailsElement} */ (element('why'));
-  why.hidden = level === 'good';
-  why.open = level === 'bad';
+  element('why').hidden = false;
+  element('why').textContent = level === 'good' ? 'What that means' : 'Why, and what to do';
+  if (level === 'bad') explain(true);
   const { adapter } = has;
   /** @type {[string, string][]} */
   const facts = [
@@ -275,6 +275,12 @@ function showCapabilities(has) {
   element('capabilities').removeAttribute('aria-busy');
 }
 
+/** @param {boolean} open */
+function explain(open) {
+  element('why').setAttribute('aria-expanded', String(open));
+  element('badge-detail').hidden = !open;
+}
+
 function radios() {
   return /** @type {NodeListOf<HTMLInputElement>} */ (
     document.querySelectorAll('#backend-choice input')
@@ -299,6 +305,7 @@ async function chooseBackend(backend) {
   }
 }
 
+element('why').addEventListener('click', () => explain(element('badge-detail').hidden));
 for (const choice of radios()) {
   choice.addEventListener('change', () => void chooseBackend(/** @type {Backend} */ (choice.value)));
 }

@@ -28,6 +28,22 @@ def test_the_usual_index_needs_no_configuration(listing: str):
     assert offline.configuration_from(listing) == ""
 
 
+@pytest.mark.parametrize(
+    ("listing", "configuration"),
+    [
+        (
+            '; "user" config\n\nregistry = "https://mirror.example/npm/"\n; node version = v22\n',
+            "registry=https://mirror.example/npm/\n",
+        ),
+        ('; "user" config\n\naudit = false\n', ""),
+        ('registry = "file:///opt/npm"\n', ""),
+        ("", ""),
+    ],
+)
+def test_a_mirror_of_npm_packages_is_passed_on(listing: str, configuration: str):
+    assert offline.npm_configuration(listing) == configuration
+
+
 def test_certificates_named_in_the_environment_are_passed_on(tmp_path: Path):
     bundle = tmp_path / "ca.pem"
     bundle.touch()

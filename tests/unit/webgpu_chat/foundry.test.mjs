@@ -107,13 +107,7 @@ test('a server that is gone is named', async () => {
 test('models are only offered while Foundry Local is there', async () => {
   const error = { message: 'Refused.', remedy: 'Start it.', code: 'foundry_unreachable' };
   for (const [status, upstream] of /** @type {const} */ ([['ok', null], ['down', error]])) {
-    serve((path) =>
-      Response.json(
-        path === '/v1/models'
-          ? { data: [{ id: 'm' }] }
-          : { status, upstreams: [{ error: upstream }] },
-      ),
-    );
+    serve(() => Response.json({ status, models: [{ id: 'm' }], upstreams: [{ error: upstream }] }));
     if (upstream) await assert.rejects(models(), { message: 'Refused.', remedy: 'Start it.' });
     else assert.deepEqual(await models(), [{ id: 'm' }]);
   }

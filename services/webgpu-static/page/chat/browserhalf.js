@@ -19,6 +19,16 @@ export class BrowserHalf {
   #context;
   #badge = h('span', { class: 'chat-badge' });
   #state = h('div', { class: 'chat-state' });
+  #advice = h(
+    'p',
+    { class: 'chat-warning', hidden: true },
+    'The processor plays the GPU here. ',
+    h(
+      'button',
+      { type: 'button', class: 'chat-link', click: () => this.#context.chooseBackend('wasm') },
+      'Use WASM: faster',
+    ),
+  );
   element = h(
     'section',
     { class: 'chat-half', 'data-half': 'browser', 'aria-labelledby': 'chat-browser-title' },
@@ -30,11 +40,14 @@ export class BrowserHalf {
       h('span', { class: 'chat-demo' }, 'Demo'),
     ),
     this.#state,
+    this.#advice,
   );
   /** @type {WorkerClient<import('./worker.js').ChatApi> | null} */
   #worker = null;
-  /** @type {Promise<unknown>} */
-  #loaded = Promise.resolve();
+  /** @type {Promise<ModelFacts> | null} */
+  #loaded = null;
+  /** @type {(() => void) | null} */
+  #reload = null;
 
   /** @param {Context} context */
   constructor(context) {
@@ -49,22 +62,30 @@ export class BrowserHalf {
     this.#worker?.close();
     const worker = new WorkerClient(new URL('./worker.js', import.meta.url));
     this.#worker = worker;
-    worker.on('facts', (facts) => this.#show(facts));
+    this.#advise(backend);
+    this.#badge.textContent = '';
+    delete this.element.dataset.backend;
     this.#showProgress({ loaded: 0, total: 0 });
-    const loaded = worker.call(
+    worker.on('facts', (facts) => this.#show(facts));
+    this.#loaded = worker.call(
       'load',
       { backend },
       { onProgress: (progress) => this.#showProgress(progress) },
     );
-    this.#loaded = loaded;
-    loaded.then(
+    this.#reload = null;
+    this.#loaded.then(
       (facts) => this.#show(facts),
-      (error) => worker === this.#worker && this.#showFailure(error, () => this.load(backend)),
+      (error) => {
+        if (worker !== this.#worker) return;
+        this.#reload = () => this.load(backend);
+        this.#showFailure(error, this.#reload);
+      },
     );
   }
 
-  /** Settled once questions are answered; rejects with why they cannot be. */
-  get ready() {
+  /** Settled once questions are answered, after another try if the last failed; or rejects. */
+  prepare() {
+    this.#reload?.();
     return this.#loaded;
   }
 
@@ -84,13 +105,13 @@ export class BrowserHalf {
       this.#state.replaceChildren(h('p', {}, 'Starting the model…'));
       return;
     }
+    const text = total ? `: ${megabytes(loaded)} of ${megabytes(total)} MB` : '…';
     const bar = h('progress', {
       'aria-label': 'Model loaded',
       max: String(total || 1),
       value: String(loaded),
     });
-    const text = total ? `Loading the model: ${megabytes(loaded)} of ${megabytes(total)} MB` : 'Loading the model…';
-    this.#state.replaceChildren(h('p', {}, text), bar);
+    this.#state.replaceChildren(h('p', {}, `Loading the model${text}`), bar);
   }
 
   /** @param {ModelFacts} facts */
@@ -105,17 +126,16 @@ export class BrowserHalf {
         h('p', { class: 'chat-warning' }, 'WebGPU failed, so WASM answers.'),
         h('details', {}, h('summary', {}, 'What it said'), h('p', { class: 'chat-said' }, fallback)),
       );
-    } else if (backend === 'webgpu' && this.#context.capabilities.webgpu === 'software') {
-      const change = () => this.#context.chooseBackend('wasm');
-      this.#state.append(
-        h(
-          'p',
-          { class: 'chat-warning' },
-          'The processor plays the GPU here. ',
-          h('button', { type: 'button', class: 'chat-link', click: change }, 'Use WASM: faster'),
-        ),
-      );
     }
+    this.#advise(backend);
+  }
+
+  /**
+   * Offer a way out of a slow choice from the start: on such a GPU even loading takes long.
+   * @param {Backend} backend
+   */
+  #advise(backend) {
+    this.#advice.hidden = backend !== 'webgpu' || this.#context.capabilities.webgpu !== 'software';
   }
 
   /**

@@ -34,7 +34,7 @@ export class FoundryHalf {
   #models = [];
 
   /** Nothing to wait for: the gateway itself says what is wrong. */
-  ready = Promise.resolve();
+  async prepare() {}
 
   /** Called when the person wants to try again. */
   onRetry = () => {};

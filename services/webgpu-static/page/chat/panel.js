@@ -117,7 +117,7 @@ class Chat {
     const { choice } = this.composer;
     try {
       view.wait(half === this.browser ? 'Waiting for the model…' : 'Asking…');
-      await unless(signal, half.ready);
+      await unless(signal, half.prepare());
       view.start();
       const messages = this.#messagesFor(half, turn);
       await half.ask(messages, choice, signal, (step) => {
@@ -245,11 +245,11 @@ function user(content) {
 /**
  * A promise's outcome, or the signal's reason if that comes first.
  * @param {AbortSignal} signal
- * @param {Promise<unknown>} promise
+ * @param {Promise<unknown> | null} promise
  */
 function unless(signal, promise) {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    promise.then(resolve, reject);
+    Promise.resolve(promise).then(resolve, reject);
   });
 }

@@ -126,8 +126,9 @@ export function judge(has, backend) {
       title: 'WASM, because this is not a secure context',
       detail:
         'This page came over plain HTTP from another machine, and browsers then hide WebGPU and ' +
-        'threads. Open it as localhost on that machine itself, or over HTTPS: TLS at the edge is ' +
-        'in the README.',
+        'threads. Open it on that machine itself as localhost, through a tunnel ' +
+        '(ssh -L 5173:localhost:5173 and its name), or over HTTPS with a TLS proxy in front: ' +
+        'see “From another machine” in the README.',
     };
   }
   if (has.webgpu === 'none') {
@@ -143,7 +144,7 @@ export function judge(has, backend) {
   if (backend === 'wasm' && has.webgpu === 'software' && requestedBackend() === null) {
     return {
       level: 'warn',
-      title: 'WASM, because WebGPU has only a software adapter',
+      title: 'WASM, because the GPU here is software',
       detail:
         'The GPU that answers here is played by the processor, and WASM is faster than that; ' +
         'choose WebGPU to see it work all the same. On a machine with a GPU, switch on hardware ' +

@@ -6,6 +6,9 @@ import { Transferred, announce, serve } from './rpc.js';
 
 /** @typedef {import('./inference.js').Measured} Measured */
 
+/** Runs that a measurement has at least, however slow they are. */
+const LEAST = 10;
+
 /** @type {import('./ort.js').Session | undefined} */
 let session;
 /** @type {Promise<unknown>} */
@@ -47,21 +50,30 @@ const methods = {
    * @returns {Promise<Measured>}
    */
   async measure({ data, dims, runs, budget }, { progress, signal }) {
+    const first = await timed(data, dims);
     /** @type {number[]} */
-    const times = [];
+    const steady = [];
     const begun = performance.now();
-    while (times.length <= runs && (times.length < 2 || performance.now() - begun < budget)) {
+    while (steady.length < runs && (steady.length < LEAST || performance.now() - begun < budget)) {
       signal.throwIfAborted();
-      const started = performance.now();
-      await infer(data, dims);
-      times.push(performance.now() - started);
-      if (times.length % 10 === 0) progress({ done: times.length, of: runs });
+      steady.push(await timed(data, dims));
+      if (steady.length % 10 === 0) progress({ done: steady.length, of: runs });
     }
-    return { first: times[0], steady: times.slice(1) };
+    return { first, steady };
   },
 };
 
 /** @typedef {typeof methods} InferenceApi */
+
+/**
+ * @param {Float32Array} data
+ * @param {number[]} dims
+ */
+async function timed(data, dims) {
+  const started = performance.now();
+  await infer(data, dims);
+  return performance.now() - started;
+}
 
 /**
  * One run at a time: a session does not take a second one meanwhile.
