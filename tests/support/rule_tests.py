@@ -6,6 +6,7 @@ silent does so although everything it could look at is there.
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from dataclasses import dataclass
@@ -265,8 +266,9 @@ def rules() -> list[dict[str, Any]]:
     return [rule for groups in read_rules().values() for group in groups for rule in group["rules"]]
 
 
+@functools.cache
 def read_rules() -> dict[str, list[dict[str, Any]]]:
-    """The groups of every file of rules."""
+    """The groups of every file of rules; not to be changed, only copied."""
     files = sorted((FOLDER / "rules").glob("*.yml"))
     return {path.name: yaml.safe_load(path.read_text(encoding="utf-8"))["groups"] for path in files}
 
