@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -171,7 +172,8 @@ async def gpu_browser() -> AsyncIterator[Browser]:
 
 
 def main() -> None:
-    """Serve the page for a look."""
+    """Serve the page for a look; nginx ends with this process, however that ends."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="webgpu-") as folder:
         here = Path(folder)
         assemble(here / "www")
