@@ -57,6 +57,7 @@ def test_no_question_at_all_may_be_asked() -> None:
         ("HEALTHCHECK_PORT", "70000"),
         ("HEALTHCHECK_INTERVAL", "0"),
         ("HEALTHCHECK_CHAT_INTERVAL", "-1"),
+        ("HEALTHCHECK_CHAT_INTERVAL", "601"),
         ("HEALTHCHECK_TIMEOUT", "soon"),
         ("HEALTHCHECK_CHAT_MAX_TOKENS", "0"),
         ("HEALTHCHECK_LOADS_MODELS", "perhaps"),

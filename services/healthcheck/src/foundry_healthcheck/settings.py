@@ -22,6 +22,9 @@ PAGE_PORTS = {
 }
 """Parts that have a page, and the setting that says where it is published."""
 
+LONGEST_CHAT_INTERVAL_SECONDS = 600
+"""The alert ProbeStale takes a probe for dead that has not run for much longer."""
+
 N = TypeVar("N", int, float)
 
 
@@ -108,7 +111,10 @@ class Settings:
             port=read.integer("HEALTHCHECK_PORT", defaults.port, least=0, most=65_535),
             interval=read.seconds("HEALTHCHECK_INTERVAL", defaults.interval),
             chat_interval=read.seconds(
-                "HEALTHCHECK_CHAT_INTERVAL", defaults.chat_interval, zero=True
+                "HEALTHCHECK_CHAT_INTERVAL",
+                defaults.chat_interval,
+                zero=True,
+                most=LONGEST_CHAT_INTERVAL_SECONDS,
             ),
             timeout=read.seconds("HEALTHCHECK_TIMEOUT", defaults.timeout),
             chat_timeout=read.seconds("HEALTHCHECK_CHAT_TIMEOUT", defaults.chat_timeout),
@@ -162,8 +168,12 @@ class _Reader:
             raise SettingsError(name, f"expected {least}{upper}, found {value}")
         return value
 
-    def seconds(self, name: str, default: float, *, zero: bool = False) -> float:
+    def seconds(
+        self, name: str, default: float, *, zero: bool = False, most: float = float("inf")
+    ) -> float:
         value = self._number(name, default, float, "a number of seconds")
+        if value > most:
+            raise SettingsError(name, f"expected at most {most:g} seconds, found {value:g}")
         if not (0 < value < float("inf") or (zero and value == 0)):
             least = "0 or more" if zero else "more than 0"
             raise SettingsError(name, f"expected {least} seconds, found {value}")
