@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from support.stack import ROOT, RunningStack
+from support.stack import ROOT, RunningStack, eventually
 
 SERVICES = sorted(yaml.safe_load((ROOT / "compose.yaml").read_text())["services"])
 ONE_SHOTS = {"secrets"}
@@ -117,4 +117,5 @@ def test_its_processes_hold_no_capability_and_cannot_write_to_the_image(
 
 @pytest.mark.parametrize("name", sorted(set(RUNNING) - ONE_SHOTS))
 def test_says_that_it_is_healthy(stack: RunningStack, name: str):
-    assert stack.inspect(name)["State"]["Health"]["Status"] == "healthy"
+    # Docker asks every thirty seconds: its word on a service that was away may be old.
+    eventually(lambda: stack.inspect(name)["State"]["Health"]["Status"] == "healthy")

@@ -23,6 +23,7 @@ QUESTION = {"model": "foundry-demo", "messages": [{"role": "user", "content": "C
 # These panels are empty where nothing is wrong. tests/contract/test_grafana_queries.py makes the
 # trouble and sees their figures.
 TROUBLE = {
+    "chat-performance / Errors / A",
     "overview / What is wrong / A",
     "overview / Alerts firing / A",
     "probes / What is wrong / A",

@@ -40,5 +40,6 @@ def test_a_second_run_is_quick_and_changes_nothing(stack: RunningStack):
 
 
 def test_plain_compose_commands_see_the_same_stack(stack: RunningStack):
-    assert "COMPOSE_PROFILES=embedded" in Path(stack.environment["COMPOSE_ENV_FILES"]).read_text()
+    settings = Path(stack.environment["COMPOSE_ENV_FILES"]).read_text()
+    assert "COMPOSE_PROFILES=containers,embedded" in settings, "the user's own profile stays"
     assert "foundry-local" in stack.compose("ps", "--services").split()

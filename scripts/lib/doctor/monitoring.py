@@ -4,17 +4,19 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from lib.doctor import web
 from lib.doctor.pages import GROUP, unanswered
-from lib.doctor.parts import PARTS, edge_speaks, part
+from lib.doctor.parts import OK, PARTS, edge_speaks, part
 from lib.doctor.results import Check, Result, failed, info, ok, skipped
 from lib.doctor.scene import Scene
 
 USUAL_INTERVAL_SECONDS = 15.0
 UNAVAILABLE = 503
+CONFIRM_SECONDS = 10.0
 MISSED = 3
 """Scrapes that may be missing before a Prometheus that can write counts as not recording."""
 GRACE_SECONDS = 2.0
@@ -43,6 +45,11 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     down = [each for each in status["parts"] if each.get("state") == "down"]
     down = [each for each in down if _is_present(scene, each)]
     news = [each for each in down if not _is_told(scene, each)]
+    with ThreadPoolExecutor(max(1, len(news))) as asking:
+        confirmed = list(asking.map(lambda each: _is_still_down(scene.url(one), each), news))
+    over = [each for each, still in zip(news, confirmed, strict=True) if not still]
+    down = [each for each in down if each not in over]
+    news = [each for each in news if each not in over]
     if news:
         return [_down(each) for each in news]
     if down:
@@ -51,7 +58,7 @@ def check_probe(scene: Scene) -> Result | list[Result]:
         return info(f"sees what is said above as well: {said}", **facts, down=reasons)
     if status.get("status") == "starting":
         return info("has just been started and has not asked everything yet", **facts)
-    up = sum(each.get("state") == "up" for each in status["parts"])
+    up = sum(each.get("state") == "up" for each in status["parts"]) + len(over)
     kept = [each for each in status["parts"] if each.get("state") == "skipped"]
     rest = "".join(f"; {each['title']}: {each.get('message') or 'skipped'}" for each in kept)
     return ok(f"all of the {up} things it asks are up{rest}", **facts)
@@ -72,6 +79,15 @@ def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
     causes = CAUSES.get(name, (name,))
     bad = (scene.is_bad(one) or scene.is_bad("containers", one) for one in (*causes, service))
     return scene.is_starting(service) or any(bad)
+
+
+def _is_still_down(probe_url: str, each: Mapping[str, Any]) -> bool:
+    """Have the probe look again: its last word may be old, on the chat a minute."""
+    query = urlencode({"module": each.get("module") or "", "target": each.get("target") or ""})
+    reply = web.get(f"{probe_url}/probe?{query}", CONFIRM_SECONDS)
+    answered = reply.status == OK and b"probe_success " in reply.body
+    fails_now = b"\nprobe_success 0" in reply.body and b"\nprobe_skipped_due" not in reply.body
+    return fails_now or not answered
 
 
 def _down(each: Mapping[str, Any]) -> Result:
