@@ -7,6 +7,7 @@ from pathlib import Path
 from lib.environment import ROOT
 
 BLOCK_START = "# >>> written by scripts/up.py, so that plain `docker compose` sees the same stack"
+PROFILES = "COMPOSE_PROFILES"
 BLOCK_END = "# <<< delete these lines to have it choose again"
 
 
@@ -84,9 +85,13 @@ class Settings:
     def remember(self, values: Mapping[str, str]) -> bool:
         """Write down what this run chose; returns whether the file changed.
 
-        What the user has set is left to the user.
+        What the user has set is left to the user; to a list of profiles a choice may add one.
         """
-        chosen = {name: value for name, value in values.items() if not self.own(name)}
+        chosen = {
+            name: value
+            for name, value in values.items()
+            if not self.own(name) or (name == PROFILES and value != self.own(name))
+        }
         text = with_block(self._text, chosen)
         if text == self._text:
             return False

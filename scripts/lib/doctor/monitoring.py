@@ -27,6 +27,7 @@ SERVICES = {"chainlit-socket": "chainlit", "webgpu": "webgpu-static"}
 CAUSES = {"foundry": _RUNTIME, "gateway": (*_RUNTIME, "gateway"), "chat": (*_RUNTIME, "gateway")}
 """Which of our checks name the cause of what the probe's part of this name sees."""
 ABOUT_MODELS = {"no_models", "no_model_loaded", "model_missing"}
+SKIPPED = re.compile(rb"^probe_skipped_due_to_reason\{[^}]*\} 1", re.MULTILINE)
 FAILED_WRITES = re.compile(
     r"^(prometheus_tsdb_(?:wal_writes|wal_truncations|checkpoint_creations|compactions|head_truncations)"
     r"_failed_total)(?:\{[^}]*\})? (\S+)$",
@@ -86,7 +87,7 @@ def _is_still_down(probe_url: str, each: Mapping[str, Any]) -> bool:
     query = urlencode({"module": each.get("module") or "", "target": each.get("target") or ""})
     reply = web.get(f"{probe_url}/probe?{query}", CONFIRM_SECONDS)
     answered = reply.status == OK and b"probe_success " in reply.body
-    fails_now = b"\nprobe_success 0" in reply.body and b"\nprobe_skipped_due" not in reply.body
+    fails_now = b"\nprobe_success 0" in reply.body and not SKIPPED.search(reply.body)
     return fails_now or not answered
 
 

@@ -71,9 +71,20 @@ def test_remembering_the_same_again_changes_nothing(tmp_path: Path):
 
 def test_what_the_user_has_set_is_not_written_again(tmp_path: Path):
     file = tmp_path / ".env"
-    file.write_text("COMPOSE_PROFILES=embedded\n")
-    assert not Settings({}, file).remember({"COMPOSE_PROFILES": "embedded,more"})
-    assert file.read_text() == "COMPOSE_PROFILES=embedded\n"
+    file.write_text("COMPOSE_FILE=mine.yaml\n")
+    assert not Settings({}, file).remember({"COMPOSE_FILE": "compose.yaml"})
+    assert file.read_text() == "COMPOSE_FILE=mine.yaml\n"
+
+
+def test_a_profile_beside_the_users_own_is_written_down(tmp_path: Path):
+    path = tmp_path / ".env"
+    path.write_text("COMPOSE_PROFILES=containers\n")
+    settings = Settings({}, path)
+    assert settings.remember({"COMPOSE_PROFILES": "containers,embedded"})
+    assert parse(path.read_text())["COMPOSE_PROFILES"] == "containers,embedded"
+    assert Settings({}, path).own("COMPOSE_PROFILES") == "containers"
+    assert settings.remember({"COMPOSE_PROFILES": "containers"}), "Foundry Local has been found"
+    assert path.read_text() == "COMPOSE_PROFILES=containers\n"
 
 
 def test_no_choice_leaves_no_file(tmp_path: Path):
