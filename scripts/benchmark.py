@@ -13,6 +13,7 @@ Options:
   --json FILE  write the figures there as well
   --check      exit 1 when a ratio misses its target
 
+webgpu needs nginx, Node.js and Chromium; `python3 scripts/test.py browser` installs them.
 Everything runs on this machine with the real Foundry Local runtime and the built-in demo model;
 no container is needed. The two sides alternate, round by round, and medians are compared, so that
 a noisy machine disturbs both alike. Exit codes: 0 fine, 1 a step failed or (with --check) a target
@@ -24,7 +25,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib import console, environment
+from lib import console, environment, prometheus
+
+MEASURED = ("gateway", "chainlit", "healthcheck", "webgpu")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     root = environment.ROOT
     try:
         python = environment.test_environment()
+        if "healthcheck" in arguments or not any(word in MEASURED for word in arguments):
+            prometheus.prepare()
     except console.StepFailedError as error:
         return console.failure(error)
     env = dict(os.environ, PYTHONPATH=str(root / "tests"))
