@@ -25,6 +25,7 @@ from support.foundry import (
     Foundry,
     demo_dir,
     free_port_pair,
+    get_json,
     post_json,
     start_foundry_v2,
     wait_until,
@@ -261,7 +262,7 @@ def test_a_data_directory_that_cannot_be_written_is_explained(tmp_path: Path) ->
 
 
 def test_wrong_usage_ends_in_2() -> None:
-    assert run_host("--url", "http://localhost.example:51211").returncode == 2
+    assert run_host("--url", "http://*:51211").returncode == 2
     assert run_host("--bogus").returncode == 2
     assert run_host(FOUNDRY_HOST_DEMO="perhaps").returncode == 2
 
@@ -296,3 +297,14 @@ def test_several_addresses_are_served_each_with_its_companion() -> None:
         for port, path in ((other, "/models/loaded"), (other + 1, "/status")):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
                 assert response.status == 200
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere 127.0.2.1 is nobody's")
+def test_at_a_name_it_listens_at_the_address_of_that_name_and_at_no_other() -> None:
+    port = free_port_pair()
+    # To the resolver 127.0.0x201 is a name; it stands for 127.0.2.1 without any network.
+    with start_foundry_v2(args=["--url", f"http://127.0.0x201:{port}"]):
+        for number, path in ((port, "/v1/models"), (port + 1, "/status")):
+            assert get_json(f"http://127.0.2.1:{number}{path}")
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", number), timeout=2)

@@ -28,7 +28,7 @@ def test_the_container_is_set_by_its_environment(tmp_path: Path) -> None:
         [],
         {
             "EMBEDDED_MODEL": "qwen2.5-0.5b, phi-4-mini",
-            "FOUNDRY_HOST_URL": "http://0.0.0.0:51211",
+            "FOUNDRY_HOST_URL": "http://127.0.0.1:51211, http://foundry-local.runtime:51211",
             "FOUNDRY_HOST_DATA_DIR": str(tmp_path),
             "FOUNDRY_HOST_MODELS_DIR": "/models",
             "FOUNDRY_HOST_EMBEDDED": "yes",
@@ -39,7 +39,10 @@ def test_the_container_is_set_by_its_environment(tmp_path: Path) -> None:
         },
     )
     assert settings.models == ("qwen2.5-0.5b", "phi-4-mini")
-    assert settings.addresses == (Address("0.0.0.0", 51211),)
+    assert settings.addresses == (
+        Address("127.0.0.1", 51211),
+        Address("foundry-local.runtime", 51211),
+    )
     assert (settings.data_dir, settings.cache_dir) == (tmp_path, tmp_path / "models")
     assert settings.models_dir == Path("/models")
     assert settings.embedded
@@ -79,6 +82,7 @@ def test_the_companion_takes_the_next_port() -> None:
         ("172.17.0.1:51211", Address("172.17.0.1", 51211)),
         ("http://localhost:51211", Address("127.0.0.1", 51211)),
         ("http://[::1]:51211", Address("::1", 51211)),
+        ("http://Foundry-Local.runtime:51211", Address("foundry-local.runtime", 51211)),
     ],
 )
 def test_an_address_is_read(url: str, address: Address) -> None:
@@ -93,7 +97,13 @@ def test_an_address_is_read(url: str, address: Address) -> None:
         ("http://127.0.0.1", "form"),
         ("http://127.0.0.1:port", "form"),
         ("http://127.0.0.1:51211/v1", "form"),
-        ("http://foundry.example:51211", "is a name"),
+        ("http://127.0.0.1:51211?a", "form"),
+        ("http://me@127.0.0.1:51211", "form"),
+        ("http://127.0.0.256:51211", "neither"),
+        ("http://foundry local:51211", "neither"),
+        ("http://-foundry:51211", "neither"),
+        ("http://*:51211", "neither"),
+        ("http://+:51211", "neither"),
         ("http://127.0.0.1:65535", "next port"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Checks, before anything is started, that the ports are free, and says who has them if not."""
+"""Settles, before anything is started, where to listen: names looked up, ports that are free."""
 
 from __future__ import annotations
 
@@ -7,20 +7,67 @@ import errno
 import json
 import os
 import socket
+import time
 import urllib.error
 import urllib.request
 from typing import Any
 
 from foundry_host.errors import AddressError
-from foundry_host.settings import Address
+from foundry_host.settings import Address, is_address
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses compared, not bound
 _PROBE_SECONDS = 2.0
+#: Docker makes a container's names known at about the time its process starts.
+_NAME_SECONDS = 15.0
 
 
 def reachable_url(address: Address) -> str:
     """How this machine itself reaches what listens at ``address``."""
     return Address(_ANY.get(address.host, address.host), address.port).url
+
+
+def resolve(addresses: tuple[Address, ...], within: float = _NAME_SECONDS) -> tuple[Address, ...]:
+    """Put this machine's addresses in the place of names; the runtime binds to addresses only.
+
+    In the stack's container a name exists on one network alone, so that what listens at its
+    address is out of reach on every other. That address may be another after each start.
+
+    Args:
+        addresses: Where to listen. A name with several addresses stands for all of them.
+        within: How long a name may take to become one of this machine. Seconds.
+
+    Raises:
+        AddressError: A name is not known, or is another machine's.
+    """
+    deadline = time.monotonic() + within
+    found: list[Address] = []
+    for address in addresses:
+        hosts = [address.host] if is_address(address.host) else _own(address.host, deadline)
+        found += [Address(host, address.port) for host in hosts]
+    return tuple(dict.fromkeys(found))
+
+
+def _own(name: str, deadline: float) -> list[str]:
+    """Look ``name`` up until all that it stands for is this machine's, or time is up."""
+    while True:
+        try:
+            entries = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+            hosts = sorted({str(entry[4][0]) for entry in entries})
+            for host in hosts:
+                _bind(Address(host, 0))
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
+            known = not isinstance(error, socket.gaierror)
+            problem = "is the name of another machine" if known else "is a name that nobody knows"
+            raise AddressError(
+                f"Cannot listen at {name}: it {problem}.",
+                "Give --url (FOUNDRY_HOST_URL) an address of this machine, such as "
+                "http://127.0.0.1:51211. In a container: an alias of one of its own networks.",
+            ) from error
+        else:
+            return hosts
 
 
 def require_free(addresses: tuple[Address, ...]) -> None:

@@ -7,10 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from foundry_host.addresses import require_free
+from foundry_host.addresses import require_free, resolve
 from foundry_host.catalog_server import CatalogServer
 from foundry_host.companion import Companion
 from foundry_host.errors import HostError, ModelDirectoryError, plain
@@ -68,9 +69,10 @@ class Host:
         """Serve until ``stop`` is called or somebody posts to the web service's ``/shutdown``.
 
         Raises:
-            HostError: An address is taken, the data directory cannot be written, or the runtime
-                refused to start.
+            HostError: An address is taken or not this machine's, the data directory cannot be
+                written, or the runtime refused to start.
         """
+        self.settings = replace(self.settings, addresses=resolve(self.settings.addresses))
         require_free(self.settings.addresses)
         models = self._local_models()
         self._prepare_disk(models)

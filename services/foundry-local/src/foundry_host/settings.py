@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ DEFAULT_URL = "http://127.0.0.1:51211"
 DEFAULT_DATA_DIR = Path.home() / ".foundry-chat"
 PUBLIC_CATALOG_URL = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the web service listens."""
+    """Where the web service listens: an address of this machine, or a name that stands for one."""
 
     host: str
     port: int
@@ -93,8 +95,8 @@ def argument_parser() -> argparse.ArgumentParser:
         "--url",
         action="append",
         metavar="URL",
-        help=f"listen here; may be repeated; the status server takes the next port "
-        f"(FOUNDRY_HOST_URL, default {DEFAULT_URL})",
+        help=f"listen here; may be repeated; a name stands for the addresses it has at the start; "
+        f"the status server takes the next port (FOUNDRY_HOST_URL, default {DEFAULT_URL})",
     )
     add(
         "--models-dir",
@@ -194,7 +196,7 @@ def read_settings(
 
 
 def parse_address(url: str) -> Address:
-    """Read ``http://ADDRESS:PORT``; the runtime binds to addresses, not to names.
+    """Read ``http://ADDRESS:PORT`` or ``http://NAME:PORT``; a name is looked up at the start.
 
     Raises:
         SettingsError: It is something else.
@@ -207,7 +209,8 @@ def parse_address(url: str) -> Address:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise expected from None
-    if parts.scheme != "http" or not host or not port or parts.path not in {"", "/"}:
+    rest = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
+    if parts.scheme != "http" or not host or not port or any(rest):
         raise expected
     if port > 65534:  # noqa: PLR2004 - the companion needs the next one
         raise SettingsError(
@@ -215,15 +218,22 @@ def parse_address(url: str) -> Address:
         )
     if host == "localhost":
         host = "127.0.0.1"
+    if not is_address(host) and not (_NAME.fullmatch(host) and re.search("[a-z]", host)):
+        raise SettingsError(
+            f"--url {url}: {host} is neither an address nor a name.",
+            "Give the address of one of this machine's interfaces or a name that stands for it, "
+            "127.0.0.1 for this machine only or 0.0.0.0 for all.",
+        )
+    return Address(host, port)
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IPv4 or IPv6 address, and so no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        raise SettingsError(
-            f"--url {url}: {host} is a name.",
-            "Give the address of one of this machine's interfaces, 127.0.0.1 for this machine "
-            "only or 0.0.0.0 for all.",
-        ) from None
-    return Address(host, port)
+        return False
+    return True
 
 
 def _split(value: str | None) -> list[str]:
