@@ -12,7 +12,14 @@ ONE_SHOTS = {"secrets"}
 # No package of Grafana exists: without a registry there is nothing of it to run.
 RUNNING = sorted(set(SERVICES) - {"grafana"})
 PUBLISHED = {"edge": {8080, 3000, 5173, 3001, 9090, 9180, 8000}}
-MAY_LEAVE = {"gateway", "healthcheck", "foundry-local"}
+# Every network but `private`, and who is on it.
+ON_NETWORK = {
+    "runtime": {"foundry-local", "gateway", "healthcheck"},
+    "downloads": {"foundry-local"},
+    "egress": {"gateway", "healthcheck"},
+    "published": {"edge"},
+}
+WITHOUT_THE_HOST = {"private", "runtime"}
 SEES_DOCKER = "docker-view"
 
 
@@ -67,14 +74,21 @@ def test_only_the_edge_publishes_and_only_to_this_machine(written: dict):
         assert port["host_ip"] == "127.0.0.1"
 
 
-def test_only_what_asks_foundry_local_has_a_network_that_leads_out(written: dict):
-    on_egress = {
-        name
-        for name, service in written["services"].items()
-        if "egress" in service.get("networks", {})
-    }
-    assert on_egress == MAY_LEAVE
-    assert written["networks"]["private"]["internal"] is True
+def test_each_network_has_those_on_it_that_need_it(written: dict):
+    assert set(written["networks"]) == {"private", *ON_NETWORK}
+    for network, expected in ON_NETWORK.items():
+        services = written["services"].items()
+        assert {name for name, service in services if network in service.get("networks", {})} == (
+            expected
+        )
+
+
+def test_the_host_has_no_address_where_only_services_meet(written: dict):
+    hidden = "com.docker.network.bridge.inhibit_ipv4"
+    for name, network in written["networks"].items():
+        expected = name in WITHOUT_THE_HOST
+        assert network.get("internal", False) is expected
+        assert (network.get("driver_opts", {}).get(hidden) == "true") is expected
 
 
 def test_only_the_view_of_docker_sees_its_socket_and_nobody_a_folder_of_the_host(written: dict):
