@@ -49,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         console.step("Foundry Local on this machine")
         python = environment.ensure(
-            ENVIRONMENT, SERVICE / "requirements.lock", sources=(SERVICE / "src",)
+            ENVIRONMENT,
+            SERVICE / "requirements.lock",
+            sources=(environment.COMMON, SERVICE / "src"),
         )
     except console.StepFailedError as error:
         return console.failure(error)

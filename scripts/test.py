@@ -158,11 +158,12 @@ def lint(python: Path) -> None:
     Raises:
         StepFailedError: with the tool's own report above it.
     """
-    folders = ["services", "monitoring", "openwebui", "scripts", "tests"]
+    folders = ["packages", "services", "monitoring", "openwebui", "scripts", "tests"]
     fix = "Mend what is listed above; `.venv/bin/ruff check --fix && .venv/bin/ruff format` helps."
     console.run([python, "-m", "ruff", "check", *folders], remedy=fix, cwd=ROOT)
     console.run([python, "-m", "ruff", "format", "--check", *folders], remedy=fix, cwd=ROOT)
     packages = [
+        *sorted(ROOT.glob("packages/*/src/*/")),
         *sorted(ROOT.glob("services/*/src/*/")),
         ROOT / "monitoring" / "grafana" / "foundry_boards",
         ROOT / "openwebui",

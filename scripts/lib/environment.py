@@ -16,10 +16,14 @@ UV = "uv==0.13.9"
 """The installer of the locks: the version that compiled them."""
 
 
-SOURCES = tuple(
-    ROOT / "services" / name / "src" for name in ("gateway", "chainlit", "foundry-local")
+COMMON = ROOT / "packages" / "foundry_common" / "src"
+"""What all parts share; standard library only."""
+
+SOURCES = (
+    COMMON,
+    *(ROOT / "services" / name / "src" for name in ("gateway", "chainlit", "foundry-local")),
 )
-"""The services that the tests' environment holds, from their sources."""
+"""What the tests' environment holds from its sources."""
 
 
 def test_environment() -> Path:

@@ -2,11 +2,11 @@
 
 import sys
 
-from lib.environment import ROOT
+from lib.environment import COMMON, ROOT
 
-SOURCE = str(ROOT / "services" / "gateway" / "src")
-if SOURCE not in sys.path:
-    sys.path.append(SOURCE)
+for source in (COMMON, ROOT / "services" / "gateway" / "src"):
+    if str(source) not in sys.path:
+        sys.path.append(str(source))
 
 from foundry_gateway import naming  # noqa: E402 - from its sources, found just now
 from foundry_gateway import settings as gateway_settings  # noqa: E402

@@ -30,6 +30,7 @@ from support.foundry import (
     start_foundry_v2,
     wait_until,
 )
+from support.processes import python_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def run_host(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end, for starts that must fail."""
     return subprocess.run(
         [sys.executable, "-m", "foundry_host", *args],
-        env={**os.environ, "PYTHONPATH": str(HOST_SOURCE), **env},
+        env={**os.environ, "PYTHONPATH": python_path(HOST_SOURCE), **env},
         capture_output=True,
         text=True,
         timeout=60,

@@ -16,6 +16,7 @@ import pytest
 from support.fake_foundry import VARIANT, Exchange, FakeFoundry, stream_forever
 from support.foundry import Foundry, free_port_pair
 from support.gateway import SOURCE, Gateway, StartGateway
+from support.processes import python_path
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
 
@@ -312,7 +313,7 @@ async def test_an_endless_answer_ends_with_an_error_event_on_sigterm(
 
 
 def command(gateway: Gateway | None, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **env}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": python_path(SOURCE), **env}
     if gateway is not None:
         environment |= {"GATEWAY_PORT": str(gateway.port), "GATEWAY_API_KEY": gateway.key}
     return subprocess.run(

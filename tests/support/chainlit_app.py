@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.processes import end, running
+from support.processes import end, python_path, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +75,7 @@ def start_chat_app(
             "GATEWAY_URL": gateway_url,
             "CHAINLIT_PORT": str(port),
             "CHAINLIT_APP_ROOT": str(Path(scratch) / "root"),
-            "PYTHONPATH": str(SOURCE),
+            "PYTHONPATH": python_path(SOURCE),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **(env or {}),

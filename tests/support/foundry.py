@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import end, running
+from support.processes import end, python_path, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ def start_foundry_v2(
         ]
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("EMBEDDED_")},
-            "PYTHONPATH": str(HOST_SOURCE),
+            "PYTHONPATH": python_path(HOST_SOURCE),
             "PYTHONUNBUFFERED": "1",
             **(env or {}),
         }
@@ -194,7 +194,11 @@ def start_foundry_v1(*, port: int | None = None, load: bool = True) -> Iterator[
             *("--data-dir", str(Path(scratch) / "data")),
             *([] if load else ["--no-load"]),
         ]
-        environment = {**os.environ, "PYTHONPATH": str(HOST_SOURCE), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": python_path(HOST_SOURCE),
+            "PYTHONUNBUFFERED": "1",
+        }
         log = Path(scratch) / "log"
         with running(command, environment, log) as process:
             foundry = Foundry(url, process, log)

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from support.foundry import Foundry, free_port_pair
-from support.processes import running
+from support.processes import python_path, running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "gateway" / "src"
 START_TIMEOUT = 15.0
@@ -119,7 +119,7 @@ def run_gateway(log_path: Path, **env: str) -> Iterator[Gateway]:
     }
     environment = {
         **inherited,
-        "PYTHONPATH": str(SOURCE),
+        "PYTHONPATH": python_path(SOURCE),
         "GATEWAY_PORT": str(port),
         "GATEWAY_API_KEY": key,
         **env,

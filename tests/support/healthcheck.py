@@ -27,7 +27,7 @@ from typing import Any, Literal, Self
 import psutil
 
 from support.foundry import free_port_pair
-from support.processes import running
+from support.processes import python_path, running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "healthcheck" / "src"
 START_TIMEOUT = 30.0
@@ -139,7 +139,7 @@ def environment(**env: str) -> dict[str, str]:
     """The prober's environment: nothing of this process's own settings, and a long arm's reach."""
     foreign = ("HEALTHCHECK_", "GATEWAY_", "FOUNDRY_", "EMBEDDED_", "CHAINLIT_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**inherited, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", **env}
+    return {**inherited, "PYTHONPATH": python_path(SOURCE), "PYTHONUNBUFFERED": "1", **env}
 
 
 @contextlib.contextmanager

@@ -315,13 +315,13 @@ def new_password(ui: OpenWebUI, email: str) -> subprocess.CompletedProcess[str]:
 def start_refused(**installation: str) -> subprocess.CompletedProcess[str]:
     """Run ``start.py`` with settings that it must not accept."""
     command = [sys.executable, str(SOURCE / "start.py")]
-    env = {"PATH": os.environ["PATH"], **installation}
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(environment.COMMON), **installation}
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
 def _python() -> Path:
     """Open WebUI's own environment: its packages and ours exclude each other."""
-    return environment.ensure(VENV, SOURCE / "requirements.lock")
+    return environment.ensure(VENV, SOURCE / "requirements.lock", sources=(environment.COMMON,))
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

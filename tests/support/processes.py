@@ -8,11 +8,18 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from lib.environment import COMMON
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 STOP_TIMEOUT = 15.0
+
+
+def python_path(source: Path) -> str:
+    """``PYTHONPATH`` of a service that runs from its sources: the shared package, then its own."""
+    return os.pathsep.join((str(COMMON), str(source)))
 
 
 @contextlib.contextmanager
