@@ -9,6 +9,7 @@ Layers, in the order they run; all of them by default:
   faults    what breaks, and what each part then says
   browser   the pages in headless Chromium
   stack     the containers, brought up by scripts/up.py
+  security  attacks on the same containers, and on copies of them
 
 Options:
   --keep    leave the Docker engine running that this run started
@@ -28,7 +29,7 @@ from pathlib import Path
 from lib import console, docker, environment, prometheus
 
 ROOT = environment.ROOT
-LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack")
+LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack", "security")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         if not layers:
             return 0
         prepare_programs(layers)
-        if "stack" in layers:
+        if {"stack", "security"} & set(layers):
             console.step("Docker")
             engine = docker.ensure_engine()
         console.step(f"Tests: {', '.join(layers)}")
@@ -100,13 +101,13 @@ def prepare_python(layers: Sequence[str]) -> Path:
 
 def prepare_programs(layers: Sequence[str]) -> None:
     """The programs besides Python that these layers run for real."""
-    if {"unit", "browser"} & set(layers):
+    if {"unit", "browser", "security"} & set(layers):
         console.step("nginx and Node.js")
         prepare_web_server()
     if {"unit", "contract", "faults", "browser"} & set(layers):
         console.step("Prometheus")
         prometheus.prepare()
-    if "browser" in layers:
+    if {"browser", "stack", "security"} & set(layers):
         console.step("Browser")
         prepare_browser()
 

@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from support.browser import open_page
 from support.chat_client import ChatClient
-from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
 from support.panel_queries import TARGETS, Asker, missing_labels
 from support.stack import ROOT, RunningStack, eventually, get
 
@@ -44,7 +43,7 @@ async def used(stack: RunningStack) -> Used:
     eventually(lambda: get(f"{stack.open_webui}/ready").status == 200, 240)
     a_cold_load(stack)
     asker = Asker(lambda path, **parameters: prometheus(stack, path, **parameters), 5)
-    token = open_webui_token(stack)
+    token = stack.open_webui_token()
     returned: dict[str, list[dict[str, str]]] = {}
     deadline = time.monotonic() + PATIENCE
     async with ChatClient(stack.chat, origin=stack.chat) as chat:
@@ -76,18 +75,6 @@ def prometheus(stack: RunningStack, path: str, **parameters: str) -> Any:
     answer = get(f"{stack.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
     assert answer.status == 200, answer
     return answer.json()["data"]
-
-
-def open_webui_token(stack: RunningStack) -> str:
-    """Sign in as the administrator, who is created where no other test has done it."""
-    person = {"name": "Ada", "email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
-    auths = f"{stack.open_webui}/api/v1/auths"
-    signed_in = get(f"{auths}/signin", person)
-    if signed_in.status != 200:
-        signed_in = get(f"{auths}/signup", person)
-    assert signed_in.status == 200, signed_in
-    token: str = signed_in.json()["token"]
-    return token
 
 
 @pytest.mark.parametrize("target", PANELS, ids=str)

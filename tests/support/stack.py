@@ -15,12 +15,14 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lib.addresses import ADDRESSES
+from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -185,6 +187,17 @@ class RunningStack:
         body = {"model": "foundry-demo", "messages": [{"role": "user", "content": question}]}
         url = f"{self.gateway}/v1/chat/completions"
         return get(url, body, Authorization=authorization)
+
+    def open_webui_token(self) -> str:
+        """Sign in as Open WebUI's administrator, who is created where no other test has done it."""
+        person = {"name": "Ada", "email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}
+        auths = f"{self.open_webui}/api/v1/auths"
+        signed_in = get(f"{auths}/signin", person)
+        if signed_in.status != HTTPStatus.OK:
+            signed_in = get(f"{auths}/signup", person)
+        assert signed_in.status == HTTPStatus.OK, signed_in
+        token: str = signed_in.json()["token"]
+        return token
 
     def status(self) -> Any:
         """The gateway's ``/status``."""

@@ -1,0 +1,115 @@
+"""What people write and the stack's keys leave no trace: not in a log, a status, a figure."""
+
+import json
+import secrets
+import subprocess
+
+import pytest
+import pytest_asyncio
+
+from support.attack import at_once
+from support.chat_client import ChatClient
+from support.stack import PROJECT, ROOT, Answer, RunningStack, eventually, get
+
+SHOWN = (
+    "{stack.gateway}/status",
+    "{stack.gateway}/metrics",
+    "{stack.gateway}/ready",
+    "{stack.healthcheck}/api/status",
+    "{stack.healthcheck}/metrics",
+    "{stack.webgpu}/gateway/status",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def written(stack: RunningStack) -> str:
+    """A word that was written wherever something can be written, by every way in."""
+    word = f"confidential{secrets.token_hex(8)}"
+    eventually(lambda: get(f"{stack.open_webui}/ready").status == 200, 240)
+    assert stack.ask(f"My word is {word}.").status == 200
+    page = {"messages": [{"role": "user", "content": word}]}
+    assert get(f"{stack.webgpu}/v1/chat/completions", page, Origin=stack.webgpu).status == 200
+    async with ChatClient(stack.chat, origin=stack.chat) as chat:
+        assert not (await chat.ask(f"My word is {word}.")).is_error
+    token = f"Bearer {stack.open_webui_token()}"
+    asked = {"model": "foundry-demo", **page}
+    url = f"{stack.open_webui}/api/chat/completions"
+    assert get(url, asked, Authorization=token).status == 200
+    for body in wrong_requests(word):
+        refused = chat_completion(stack, body)
+        assert 400 <= refused.status < 600
+    get(f"{stack.gateway}/v1/models/{word}", Authorization=f"Bearer {stack.api_key}")
+    get(f"{stack.healthcheck}/probe?module={word}&target=http://{word}:1")
+    at_once(3, lambda: get(f"{stack.gateway}/status", Authorization=f"Bearer {word}"))
+    return word
+
+
+def wrong_requests(word: str) -> list[dict[str, object]]:
+    message = {"role": "user", "content": word}
+    tool = {"type": "function", "function": {"name": word, "parameters": {"type": word}}}
+    return [
+        {"model": word, "messages": [message]},
+        {"model": f"{word}:9", "messages": [message]},
+        {"messages": [message], "tools": [tool], "tool_choice": word},
+        {"messages": [message], "temperature": 9, "metadata": {"note": word}},
+        {"messages": [{"role": word, "content": [{"type": word, word: word}]}]},
+        {"messages": [message], "response_format": {"type": word}},
+        {"messages": [{"role": "user", "content": f"{word} " * 3000}]},
+        {"messages": word},
+        {"messages": [message], word: {"deep": [word]}, "max_tokens": word},
+    ]
+
+
+def chat_completion(stack: RunningStack, body: dict[str, object]) -> Answer:
+    return get(
+        f"{stack.gateway}/v1/chat/completions", body, Authorization=f"Bearer {stack.api_key}"
+    )
+
+
+@pytest.mark.parametrize("url", SHOWN)
+def test_no_status_and_no_figure_repeats_what_people_wrote(
+    stack: RunningStack, written: str, url: str
+):
+    assert written not in get(url.format(stack=stack)).body.decode()
+
+
+def test_no_log_repeats_what_people_wrote(stack: RunningStack, written: str):
+    logs = stack.compose("--profile", "*", "logs", "--no-color")
+    assert "gateway" in logs
+    lines = [line for line in logs.splitlines() if written in line]
+    # A path is no prompt: nginx writes down which page was asked for.
+    assert [line for line in lines if "/v1/models/" not in line and "/probe?" not in line] == []
+
+
+def test_prometheus_stores_no_word_of_it(stack: RunningStack, written: str):
+    values = get(f"{stack.prometheus}/api/v1/query?query=%7Bjob%3D~%22.%2B%22%7D").body.decode()
+    assert "foundry-demo" in values
+    assert written not in values
+
+
+def test_no_key_is_in_an_image_or_a_file_of_the_folder(stack: RunningStack):
+    listed = stack.compose("--profile", "*", "config", "--images").split()
+    images = [image for image in set(listed) if image.startswith("foundry-chat/")]
+    for image in images:
+        told = [docker("image", "inspect", image), docker("history", "--no-trunc", image)]
+        assert not any(stack.api_key in text for text in told), image
+    found = subprocess.run(
+        ["grep", "-rlF", "--exclude-dir=.git", "--exclude-dir=.venv*", stack.api_key, str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (1, "")
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def test_the_keys_lie_in_volumes(stack: RunningStack):
+    mounts = stack.inspect("gateway")["Mounts"]
+    [key] = [mount for mount in mounts if mount["Destination"] == "/run/foundry-chat/gateway"]
+    assert key["Type"] == "volume"
+    assert key["Name"].startswith(PROJECT)
+    assert json.dumps(stack.inspect("gateway")).count(stack.api_key) == 0
