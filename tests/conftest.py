@@ -5,7 +5,7 @@ pytest_plugins: list[str] = [
     "support.gateway",
     "support.chat_stack",
     "support.browser",
+    "support.open_webui",
     "support.stack",
     "support.webgpu",
-    "support.open_webui",
 ]
