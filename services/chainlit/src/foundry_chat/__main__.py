@@ -12,10 +12,19 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foundry_chat import app_root
 from foundry_chat.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# What the web server reads of one frame of a socket before engine.io, whose limit is one megabyte,
+# judges it.
+FRAME_BYTES = 2_000_000
 
 APP = Path(__file__).parents[1] / "app.py"
 
@@ -31,7 +40,10 @@ def serve(settings: Settings) -> None:
         os.environ["CHAINLIT_AUTH_SECRET"] = settings.auth_secret
     # Compressing every few tokens for a browser on the same machine costs more than it saves.
     os.environ.setdefault("UVICORN_WS_PER_MESSAGE_DEFLATE", "false")
-    from chainlit.cli import cli  # noqa: PLC0415 - see above
+    import uvicorn  # noqa: PLC0415 - see above
+    from chainlit.cli import cli  # noqa: PLC0415
+
+    bounded_frames(uvicorn)
 
     # Chainlit logs everything at INFO: without this, two lines for every look at the models.
     for noisy in ("httpx2", "httpx", "openai"):
@@ -41,6 +53,12 @@ def serve(settings: Settings) -> None:
     if settings.development:
         arguments.append("--watch")
     cli.main(arguments, prog_name="chainlit", standalone_mode=False)
+
+
+def bounded_frames(uvicorn: ModuleType) -> None:
+    """Have the web server hold little of what a socket sends; Chainlit leaves it at 32 x 16 MB."""
+    bounded = partial(uvicorn.Config, ws_max_size=FRAME_BYTES, ws_max_queue=1)
+    vars(uvicorn)["Config"] = bounded
 
 
 def healthcheck(settings: Settings) -> int:

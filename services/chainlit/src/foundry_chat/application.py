@@ -9,7 +9,7 @@ import chainlit as cl
 from chainlit.chat_context import chat_contexts
 from chainlit.session import ws_sessions_id
 
-from foundry_chat import conversation, panel, server, starters, upkeep
+from foundry_chat import conversation, panel, server, sockets, starters, upkeep
 from foundry_chat.answer import Answerer, Question
 from foundry_chat.gateway_client import GatewayClient
 from foundry_chat.metrics import Metrics
@@ -36,7 +36,7 @@ class Application:
         self._gateway = GatewayClient(settings)
         self._feed = ModelFeed(self._gateway.models, settings.models_interval)
         self._metrics = Metrics(
-            open_chats=lambda: len(ws_sessions_id), remembered_chats=lambda: len(chat_contexts)
+            open_chats=sockets.connected, remembered_chats=lambda: len(chat_contexts)
         )
         self._answerer = Answerer(self._gateway, self._feed, self._metrics)
         self._upkeep = upkeep.Upkeep(settings.abandon_after)
@@ -52,6 +52,7 @@ class Application:
         cl.set_starters(self.set_starters)
         cl.on_app_shutdown(self.on_app_shutdown)
         server.install(self._feed, self._metrics)
+        sockets.install(self._upkeep.forget_closed)
 
     async def on_chat_start(self) -> None:
         """Show the settings panel, fed by the gateway's models."""
@@ -138,7 +139,7 @@ class Application:
         return Options(system_prompt=self._settings.system_prompt)
 
     def _watch(self) -> None:
-        self._feed.watch(self._on_models, wanted=lambda: bool(ws_sessions_id))
+        self._feed.watch(self._on_models, wanted=lambda: sockets.connected() > 0)
 
     async def _on_models(self, before: Snapshot, after: Snapshot) -> None:
         """Bring every open chat up to date with the models."""

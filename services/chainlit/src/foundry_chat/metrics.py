@@ -36,7 +36,7 @@ class Metrics:
         GCCollector(registry=self.registry)
         Gauge(
             "foundry_chat_open_chats",
-            "Chats whose browser is connected or may still return.",
+            "Chats whose browser is connected.",
             registry=self.registry,
         ).set_function(open_chats)
         Gauge(

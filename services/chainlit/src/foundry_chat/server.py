@@ -13,7 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from foundry_chat import __version__
+from foundry_chat import __version__, doors, sockets
+from foundry_common.asgi_bodies import BoundedBodies, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +25,25 @@ if TYPE_CHECKING:
     from foundry_chat.metrics import Metrics
     from foundry_chat.models import ModelFeed
 
-_PATHS = ("/health", "/metrics")
+# A chat's largest message is a megabyte; over HTTP nothing is larger. Measured in memory, a parsed
+# body is counted with what is made of it.
+_LIMITS = Limits(
+    body=1024 * 1024,
+    objects=8 * 1024 * 1024,
+    budget=64 * 1024 * 1024,
+    seconds=30.0,
+    connections=sockets.CONNECTIONS,
+)
+_OWN = {
+    "/health": "GET",
+    "/metrics": "GET",
+    "/project/action": "POST",
+    "/set-session-cookie": "POST",
+}
 
 
 def install(feed: ModelFeed, metrics: Metrics) -> None:
-    """Add ``/health`` and ``/metrics``, the page's security headers and the origin check."""
+    """Add routes of our own, bounds on what is asked, security headers and the origin check."""
 
     async def health(request: Request) -> Response:
         """Answer 200 while this process works; the gateway's state is told, not judged.
@@ -58,11 +73,15 @@ def install(feed: ModelFeed, metrics: Metrics) -> None:
     routes[:] = [
         route
         for route in routes
-        if not (type(route) is Route and getattr(route, "path", None) in _PATHS)
+        if not (type(route) is Route and getattr(route, "path", None) in _OWN)
     ]
-    routes.insert(0, Route("/metrics", exposition))
-    routes.insert(0, Route("/health", health))
+    endpoints = (health, exposition, doors.action, doors.no_cookie)
+    for (path, method), endpoint in zip(_OWN.items(), endpoints, strict=True):
+        routes.insert(0, Route(path, endpoint, methods=[method]))
+    # The last one added is asked first.
     if app.middleware_stack is None:
+        app.add_middleware(BoundedBodies, limits=_LIMITS)
+        app.add_middleware(doors.Doors)
         app.add_middleware(SecurityHeaders, policy=content_security_policy(get_html_template("")))
     # Socket.IO under Chainlit accepts any origin: any website could drive this chat.
     sio.eio.cors_allowed_origins = is_own_origin

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from foundry_chat.writer import Writer
 
 
+KEPT_CLOSED = 32
+"""Chats kept for a browser that may come back."""
+
+
 async def show_downloads(writer: Writer, model: Model | None, snapshot: Snapshot) -> None:
     """Under an answer of the demo, say how far the real model is."""
     if model is None or not model.demo:
@@ -40,7 +44,8 @@ async def show_downloads(writer: Writer, model: Model | None, snapshot: Snapshot
 def sweep() -> None:
     """Forget what belongs to chats that are gone; Chainlit keeps their messages for ever.
 
-    Called whenever a chat starts, which bounds the memory by the chats that are still open.
+    Called whenever a chat starts or is closed, which bounds the memory by the chats that are
+    still open and those that are kept for a while.
     """
     for memory in (chat_contexts, user_sessions):
         for session_id in [key for key in memory if key not in ws_sessions_id]:
@@ -53,9 +58,18 @@ class Upkeep:
     def __init__(self, abandon_after: float) -> None:
         self._abandon_after = abandon_after
         self._tasks: set[asyncio.Task[None]] = set()
+        # The chats whose browser has gone, the longest ago first.
+        self._closed: dict[str, None] = {}
 
     def left(self, session: WebsocketSession) -> None:
-        """End the answer of a browser that has gone: at once for a new chat, else after a while."""
+        """End the answer of a browser that has gone: at once for a new chat, else after a while.
+
+        The chat is kept for its return; of all such chats only the last few.
+        """
+        self._closed.pop(session.id, None)
+        if not session.to_clear:
+            self._closed[session.id] = None
+            self._spawn(self.forget_closed(KEPT_CLOSED))
         task = session.current_task
         if task is None or task.done():
             return
@@ -63,6 +77,20 @@ class Upkeep:
             task.cancel()
         else:
             self._spawn(self._abandon(session, task))
+
+    async def forget_closed(self, keep: int = 0) -> None:
+        """Forget all but the last ``keep`` chats that wait for their browser to come back."""
+        for session_id in list(self._closed):
+            session = ws_sessions_id.get(session_id)
+            if session is None or is_connected(session):
+                del self._closed[session_id]
+        for session_id in list(self._closed)[: max(0, len(self._closed) - keep)]:
+            self._closed.pop(session_id, None)
+            if session := ws_sessions_id.get(session_id):
+                if session.current_task is not None:
+                    session.current_task.cancel()
+                await session.delete()
+        sweep()
 
     async def _abandon(self, session: WebsocketSession, task: asyncio.Task[Any]) -> None:
         await asyncio.sleep(self._abandon_after)
