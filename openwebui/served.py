@@ -7,15 +7,23 @@ these two requests, and nothing else, pass through here:
 - `GET /api/v1/configs/banners`: says in front when the demo model answers, or none can.
 - `GET /api/models`: leaves out what cannot answer a chat. When nothing can, the list stays whole:
   a chat then shows the gateway's message, which says what to do, instead of a page without models.
+
+In front of everything stands a bound on request bodies, which Open WebUI would read and parse
+before it looks at who sent them.
 """
 
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import aiohttp
 from open_webui.main import app as open_webui  # type: ignore[import-not-found,unused-ignore]
+from open_webui.socket.main import sio  # type: ignore[import-not-found,unused-ignore]
+
+from foundry_common.asgi_bodies import BoundedBodies, Limits
+from foundry_common.bodies import tree_bytes
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,10 +35,29 @@ EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL")
 TIMEOUT = aiohttp.ClientTimeout(total=2)
 """The page waits for its banners, so a slow gateway counts as one that does not answer."""
 HTTP_OK = 200
+MEBIBYTE = 1024 * 1024
+LIMITS = Limits(
+    # A chat with pictures is saved as a whole, the pictures as text in it.
+    body=16 * MEBIBYTE,
+    objects=64 * MEBIBYTE,
+    # Open WebUI and its database copy what they are given about three times over.
+    budget=160 * MEBIBYTE,
+    # A document waits in /tmp, a tmpfs of 256 MB that counts as memory, and is read from there.
+    upload=64 * MEBIBYTE,
+    uploads=128 * MEBIBYTE,
+    seconds=120.0,
+)
+"""What may be sent at once, within the container's 2 GB: before anybody knows who sends it."""
+
+MESSAGE_BYTES = 2_000_000
+"""One message of a socket. Chats do not travel this way."""
+MOST_OBJECTS = 32 * MEBIBYTE
+MOST_ATTACHMENTS = 4
+ATTACHMENTS = re.compile(r"[56](\d+)-")
 
 
-async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """The ASGI application."""
+async def completed(scope: Message, receive: Receive, send: Send) -> None:
+    """Open WebUI, with the two replies completed."""
     complete = None
     if scope["type"] == "http" and scope["method"] == "GET":
         complete = COMPLETIONS.get(scope["path"])
@@ -169,3 +196,39 @@ COMPLETIONS: Mapping[str, Completion] = {
     "/api/models": _models,
     "/api/v1/configs/banners": _banners,
 }
+
+
+# ---- Bounds ---------------------------------------------------------------------------------
+
+
+def is_harmless(data: Any) -> bool:
+    """Whether a message of a socket is bounded: parsed, and with the attachments it announces.
+
+    Sockets are let in before they say who they are, and an event waits in memory for its last
+    attachment.
+    """
+    if not isinstance(data, str):
+        return True
+    announced = ATTACHMENTS.match(data)
+    if announced and (len(announced[1]) > 1 or int(announced[1]) > MOST_ATTACHMENTS):
+        return False
+    return tree_bytes(data.encode("utf-8", "surrogatepass")) <= MOST_OBJECTS
+
+
+def bound_sockets() -> None:
+    """Close sockets that send what the page does not."""
+    sio.eio.max_http_buffer_size = MESSAGE_BYTES
+    handle = sio.eio.handlers["message"]
+
+    async def checked(eio_sid: str, data: Any) -> None:
+        if is_harmless(data):
+            await handle(eio_sid, data)
+        else:
+            await sio.eio.disconnect(eio_sid)
+
+    sio.eio.handlers["message"] = checked
+
+
+bound_sockets()
+app = BoundedBodies(completed, LIMITS)
+"""The ASGI application."""
