@@ -131,7 +131,8 @@ def _origins(read: Reader) -> list[str]:
     host it talks to, whatever is said here; this is the second lock where it can be one.
     """
     port = read.integer("OPEN_WEBUI_PORT", 3000, least=1, most=65_535)
-    if not _loopback_only(read) or read.value("ALLOWED_HOSTS", values.host_names):
+    names = read.or_else("ALLOWED_HOSTS", values.host_names, ())
+    if names or not _loopback_only(read):
         return ["*"]
     return [f"http://{host}:{port}" for host in LOOPBACK_NAMES]
 

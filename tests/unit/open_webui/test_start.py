@@ -12,7 +12,7 @@ from support.open_webui import SOURCE, settings_file, start_refused
 
 sys.path.append(str(SOURCE))
 
-import start  # noqa: E402 - from Open WebUI's folder, put on the path just now
+import start
 
 SECRETS = {"GATEWAY_API_KEY": "a" * 32, "WEBUI_SECRET_KEY": "b" * 32}
 
