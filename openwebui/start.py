@@ -117,11 +117,13 @@ def _secret(read: Reader, name: str, rule: Callable[[str], str] = str) -> str:
 
 def _administrator(read: Reader, environment: Mapping[str, str]) -> dict[str, str]:
     """The administrator to create, if one is named at all."""
-    if read.value("WEBUI_ADMIN_EMAIL", values.email) is None:
+    email = read.value("WEBUI_ADMIN_EMAIL", values.email)
+    if email is None:
         return {}
     password = _secret(read, "WEBUI_ADMIN_PASSWORD", values.password)
     # As it was written: a blank at its end is a part of a password.
-    return {"WEBUI_ADMIN_PASSWORD": environment.get("WEBUI_ADMIN_PASSWORD", password)}
+    password = environment.get("WEBUI_ADMIN_PASSWORD", password)
+    return {"WEBUI_ADMIN_EMAIL": email, "WEBUI_ADMIN_PASSWORD": password}
 
 
 def _origins(read: Reader) -> list[str]:
@@ -131,7 +133,7 @@ def _origins(read: Reader) -> list[str]:
     host it talks to, whatever is said here; this is the second lock where it can be one.
     """
     port = read.integer("OPEN_WEBUI_PORT", 3000, least=1, most=65_535)
-    names = read.or_else("ALLOWED_HOSTS", values.host_names, ())
+    names: tuple[str, ...] = read.or_else("ALLOWED_HOSTS", values.host_names, ())
     if names or not _loopback_only(read):
         return ["*"]
     return [f"http://{host}:{port}" for host in LOOPBACK_NAMES]

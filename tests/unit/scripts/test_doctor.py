@@ -205,7 +205,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
     [
         (b"GATEWAY_MAX_QUEUE=many\n", "GATEWAY_MAX_QUEUE: expected a whole number, found 'many'"),
         (b"FOUNDRY_URL=ftp://here\n", "FOUNDRY_URL: expected an address"),
-        (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT must be a port"),
+        (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT: expected a port from 1 to 65535"),
         (b"CHAINLIT_PORT=8000\n", "GATEWAY_PORT and CHAINLIT_PORT are both 8000"),
         (b"MODEL=x\nnonsense\n", "line 2 of .env is not NAME=value: nonsense"),
         ("MODEL=x\n".encode("utf-16"), ".env is not saved as UTF-8"),
