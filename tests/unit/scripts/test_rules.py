@@ -101,7 +101,7 @@ def test_every_setting_that_is_told_of_has_a_rule():
     told = configuration.known_names(EXAMPLE)
     assert told - set(RULES) == set()
     told_by_compose = set(
-        re.findall(r"^ {6}([A-Z_]+):$", (ROOT / "compose.yaml").read_text(), re.M)
+        re.findall(r"^ {6}([A-Z_]+):$", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
     )
     ours = told_by_compose - {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
     assert ours - set(RULES) == set()
@@ -225,24 +225,24 @@ TEXT = st.one_of(
 @given(st.dictionaries(st.sampled_from(sorted(RULES)), TEXT, max_size=6))
 def test_whatever_is_set_is_judged_in_words(tmp_path: Path, given_settings: dict[str, str]):
     path = tmp_path / "none"
-    for settings in (
+    for here in (
         Settings(given_settings, path),
         of(tmp_path, "".join(f"{name}={text}\n" for name, text in given_settings.items())),
     ):
-        found = judgement.problems(settings)
+        found = judgement.problems(here)
         for one in found:
             assert one.message
             assert one.remedy
             assert len(one.message) < 500
         try:
-            up.check_settings(settings)
+            up.check_settings(here)
         except StepFailedError:
             assert found
         else:
             # What is let through must not make anything that follows stumble.
-            scene = Scene(settings)
+            scene = Scene(here)
             for entry in ADDRESSES:
-                assert address(settings, entry).startswith("http://")
+                assert address(here, entry).startswith("http://")
             assert local.configured_origins(scene)
 
 
