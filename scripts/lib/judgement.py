@@ -169,7 +169,7 @@ def opened(settings: Settings) -> str:
     if address.is_loopback:
         return ""
     return (
-        f"every port is open to your network (BIND_ADDRESS is {address}): whoever connects may chat, "
+        f"every port is open to your network ({address}): whoever connects may chat, "
         f"read the boards, the metrics and the status page, and make Open WebUI's first account "
         f"while there is none; only the gateway's own port asks for a key"
     )

@@ -8,7 +8,7 @@ SERVICES = ROOT / "services"
 
 for source in (COMMON, SERVICES / "gateway" / "src", SERVICES / "healthcheck" / "src"):
     if str(source) not in sys.path:
-        sys.path.append(str(source))
+        sys.path.insert(0, str(source))  # before any other checkout that an environment knows
 
 from foundry_common import values  # noqa: E402 - from their sources, found just now
 from foundry_gateway import naming  # noqa: E402
