@@ -1,4 +1,8 @@
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foundry_chat.settings import Settings, SettingsError
 
@@ -61,3 +65,15 @@ def test_empty_secret_file_is_an_error(tmp_path):
     path.touch()
     with pytest.raises(SettingsError, match="is empty"):
         Settings.from_environment({"GATEWAY_API_KEY_FILE": str(path)})
+
+
+NAMES = (
+    *("GATEWAY_URL", "GATEWAY_API_KEY", "CHAINLIT_PORT", "CHAINLIT_DEV"),
+    *("CHAINLIT_CONNECT_TIMEOUT", "CHAINLIT_READ_TIMEOUT", "CHAINLIT_MODELS_INTERVAL"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40)))
+def test_no_text_at_all_is_refused_otherwise_than_by_name(env):
+    with contextlib.suppress(SettingsError):
+        Settings.from_environment(env)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foundry_healthcheck import Settings, SettingsError
 from foundry_healthcheck.parts import parts
@@ -83,3 +86,16 @@ def test_a_part_has_a_page_where_its_published_port_is_known() -> None:
     ports = {part.name: part.page_port for part in parts(settings)}
     assert ports["chainlit"] == 18080
     assert ports["chainlit-socket"] is None
+
+
+NAMES = (
+    *("FOUNDRY_URL", "GATEWAY_URL", "GATEWAY_API_KEY", "ALLOWED_HOSTS", "CHAINLIT_PORT"),
+    *("HEALTHCHECK_PORT", "HEALTHCHECK_INTERVAL", "HEALTHCHECK_LOADS_MODELS"),
+    *("HEALTHCHECK_CHAT_INTERVAL", "HEALTHCHECK_CHAT_MAX_TOKENS", "HEALTHCHECK_LOG_LEVEL"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40)))
+def test_no_text_at_all_is_refused_otherwise_than_by_name(env: dict[str, str]) -> None:
+    with contextlib.suppress(SettingsError):
+        Settings.from_env(env)

@@ -31,34 +31,26 @@ _log = logging.getLogger(__name__)
 _TOO_LARGE: Final = 431
 _BROKEN: Final = 500
 _CALL = "Call it as the README shows."
-_REFUSALS: Final[Mapping[int, Refusal]] = {
-    one.status: one
-    for one in (
-        Refusal(400, "bad_request", "This request is not HTTP as it should be.", _CALL),
-        Refusal(404, "not_found", "There is nothing at this address.", _CALL),
-        Refusal(405, "method_not_allowed", "This address does not take this method.", _CALL),
-        Refusal(413, "body_too_large", "This request's body is too large.", "Send a smaller one."),
-        Refusal(
-            415,
-            "encoded_body",
-            "Request bodies with a Content-Encoding are not read.",
-            "Send the body as it is.",
-        ),
-        Refusal(417, "expectation_failed", "This Expect header asks for something unknown.", _CALL),
-        Refusal(
-            _TOO_LARGE,
-            "headers_too_large",
-            "The head of this request is too large.",
-            "Send fewer header fields; cookies of other sites on localhost are the usual cause.",
-        ),
-        Refusal(
-            _BROKEN,
-            "internal_error",
-            "This service failed to answer; its log says why.",
-            "Try again, and report it if it stays so.",
-        ),
-    )
-}
+_REFUSALS: Final = (
+    Refusal(400, "bad_request", "This request is not HTTP as it should be.", _CALL),
+    Refusal(404, "not_found", "There is nothing at this address.", _CALL),
+    Refusal(405, "method_not_allowed", "This address does not take this method.", _CALL),
+    Refusal(413, "body_too_large", "This request's body is too large.", "Send a smaller one."),
+    Refusal(415, "encoded_body", "Bodies with a Content-Encoding are not read.", "Send it plain."),
+    Refusal(417, "expectation_failed", "This Expect header asks for something unknown.", _CALL),
+    Refusal(
+        _TOO_LARGE,
+        "headers_too_large",
+        "The head of this request is too large.",
+        "Send fewer header fields; cookies of other sites on localhost are the usual cause.",
+    ),
+    Refusal(
+        _BROKEN,
+        "internal_error",
+        "This service failed to answer; its log says why.",
+        "Try again, and report it if it stays so.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +70,8 @@ class Limits:
 
 def refusal_for(status: int) -> Refusal:
     """Return the words for a status that has no more particular ones."""
-    fallback = _REFUSALS[_BROKEN] if status >= _BROKEN else _REFUSALS[400]
-    known = _REFUSALS.get(status, fallback)
+    fallback = _REFUSALS[-1] if status >= _BROKEN else _REFUSALS[0]
+    known = next((one for one in _REFUSALS if one.status == status), fallback)
     return Refusal(status, known.code, known.problem, known.remedy)
 
 
