@@ -25,7 +25,11 @@ def check_settings(scene: Scene) -> Result | list[Result]:
             f"missing in {ROOT}: {', '.join(lacking)}", "Get it back with: git checkout ."
         )
     path = env_file()
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return failed(f"{path} cannot be read: {why}", "Mend its permissions, or remove it.")
     if "\0" in text or "\ufffd" in text or text.startswith("\ufeff"):
         return failed(
             f"{path.name} is not saved as UTF-8, so its settings are not read", WRITE_UTF_8

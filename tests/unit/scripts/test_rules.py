@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import doctor
 import up
 from lib import judgement
 from lib.addresses import ADDRESSES, address
@@ -244,6 +245,24 @@ def test_whatever_is_set_is_judged_in_words(tmp_path: Path, given_settings: dict
             for entry in ADDRESSES:
                 assert address(here, entry).startswith("http://")
             assert local.configured_origins(scene)
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COMPOSE_ENV_FILES", str(tmp_path))
+    found = configuration.check_settings(Scene(doctor.read_settings()))
+    assert isinstance(found, Result)
+    assert "cannot be read" in found.message
+    with pytest.raises(StepFailedError, match="cannot be read"):
+        up.read_settings()
+
+
+def test_bytes_that_are_no_text_are_told_in_words(tmp_path: Path):
+    """An environment may hold any bytes; Python shows them as lone surrogates."""
+    given_settings = dict.fromkeys(RULES, b"\xff$\xfe".decode("utf-8", "surrogateescape"))
+    for one in judgement.problems(Settings(given_settings, tmp_path / "none")):
+        (one.message + one.remedy).encode("utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
