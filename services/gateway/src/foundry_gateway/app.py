@@ -15,7 +15,6 @@ from foundry_common.bodies import Budget
 from foundry_common.callers import Callers
 from foundry_gateway import limits
 from foundry_gateway.admission import Admission
-from foundry_gateway.document import SEE_API
 from foundry_gateway.door import log_failure
 from foundry_gateway.downstream import error_response
 from foundry_gateway.errors import (
@@ -29,6 +28,7 @@ from foundry_gateway.errors import (
 from foundry_gateway.fleet import Fleet
 from foundry_gateway.intake import Intake, expect_json, refuse_encodings
 from foundry_gateway.loading import Loader, not_found
+from foundry_gateway.memory import keep_small
 from foundry_gateway.metrics import Metrics
 from foundry_gateway.models import find_model, list_models
 from foundry_gateway.operations import OPERATIONS, Operation
@@ -119,7 +119,9 @@ class Gateway:
         """Look at Foundry Local for as long as the application runs."""
         del app
         self._services.fleet.start()
+        keeping_small = asyncio.create_task(keep_small())
         yield
+        keeping_small.cancel()
         self._services.parsing.close()
         await self._services.loader.close()
         await self._services.fleet.close()
@@ -155,15 +157,14 @@ class Gateway:
             refusal: GatewayError = error
         except GatewayError as error:
             refusal = error
-        except web.HTTPException as error:
-            refusal = InvalidRequestError(
-                "The request cannot be answered.", SEE_API, status=error.status
-            )
+        except web.HTTPException:
+            refusal = _no_route()
         except ConnectionError:
             return web.Response(status=CLIENT_CLOSED_REQUEST)  # nobody is left to read it
         except Exception as error:  # noqa: BLE001 - logged, and the client gets the usual shape
             log_failure(error)
             refusal = UpstreamError("The gateway failed.", "See its log.", status=500)
+        refusal.forget_origin()
         self._services.metrics.reject(refusal.code, request.headers)
         return error_response(refusal)
 
@@ -187,12 +188,7 @@ class Gateway:
             methods = "GET,HEAD"
         if methods is not None:
             raise _WrongMethodError(request.method, path, methods)
-        raise InvalidRequestError(
-            "The gateway has no such route.",
-            "It serves /v1/models, /v1/chat/completions, /v1/responses, /v1/embeddings, /status, "
-            "/ready, /health and /metrics; Foundry Local's own administration stays on its host.",
-            status=_NOT_FOUND,
-        )
+        raise _no_route()
 
     def relay(self, operation: Operation) -> Handler:
         """Return the handler of one forwarded operation."""
@@ -216,6 +212,7 @@ class Gateway:
         try:
             response = await relay.run()
         finally:
+            prompt.forget()
             self._relays.discard(relay)
             if not self._relays:
                 self._idle.set()
@@ -266,8 +263,10 @@ class Gateway:
     def _check_caller(self, request: web.Request) -> None:
         fields = request.headers
         hosts = fields.getall("Host", ())
-        if request.rel_url.absolute:  # RFC 9112, 3.2.2: then this is the name that counts
-            hosts = [request.rel_url.authority]
+        if len(hosts) == 1 and request.host != hosts[0]:
+            # An address instead of a path (RFC 9112, 3.2.2): then its name counts as well.
+            refusal = self._callers.refusal([request.host], ())
+            hosts = hosts if refusal is None else ()
         fetch = (fields.get("Sec-Fetch-Site", ""), fields.get("Sec-Fetch-Mode", ""))
         refusal = self._callers.refusal(hosts, fields.getall("Origin", ()), fetch)
         if refusal is not None:
@@ -309,6 +308,15 @@ class _WrongMethodError(InvalidRequestError):
 
 def _looked_at(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
+
+
+def _no_route() -> InvalidRequestError:
+    return InvalidRequestError(
+        "The gateway has no such route.",
+        "It serves /v1/models, /v1/chat/completions, /v1/responses, /v1/embeddings, /status, "
+        "/ready, /health and /metrics; Foundry Local's own administration stays on its host.",
+        status=_NOT_FOUND,
+    )
 
 
 def _check_expectation(request: web.Request) -> None:

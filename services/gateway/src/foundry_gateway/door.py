@@ -14,7 +14,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from foundry_gateway import limits
 from foundry_gateway.downstream import error_response
@@ -47,7 +47,7 @@ _TOO_MANY = OverloadedError(
     f"{limits.CONNECTIONS} connections are open already.", "Try again in a moment.", 1
 )
 _TOO_MANY.status = 503
-_MOST_QUEUED = 2
+_MOST_QUEUED = 8
 _BAD_REQUEST = 400
 
 
@@ -88,8 +88,9 @@ class Conversation(RequestHandler):
 
     @property
     def awaits_head(self) -> bool:
-        """Whether the next request has not begun to be answered: its head is not complete."""
-        return self._waiter is not None and not self._waiter.done()
+        """Whether no request is being answered: the next one's head is not complete."""
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits or not self._request_count
 
     @property
     def queued(self) -> int:
@@ -106,6 +107,18 @@ class Conversation(RequestHandler):
         """Bytes of the newest request's body that have arrived."""
         newest = self._messages[-1][1] if self._messages else self._started
         return newest.total_bytes if newest is not None else 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self.break_off()
+
+    def break_off(self) -> None:
+        """Tell whoever waits for a body's rest that it will not come."""
+        for payload in (self._started, *(waiting for _, waiting in self._messages)):
+            if payload is not None and not payload.is_eof() and payload.exception() is None:
+                payload.set_exception(RequestPayloadError("the body is malformed"))
 
     def handle_error(
         self,
@@ -176,6 +189,7 @@ class Door(asyncio.BufferedProtocol):
         self._ahead = 0
         """Bytes received since a head was complete or a body grew."""
         self._progress = (0, 0)
+        self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -199,7 +213,7 @@ class Door(asyncio.BufferedProtocol):
         data = bytes(memoryview(self._buffer)[:nbytes])
         self._buffer = bytearray()
         inner = self._inner
-        if inner is None:
+        if inner is None or self._refused:
             return
         inner.data_received(data)
         progress = (inner.requests, inner.delivered)
@@ -215,8 +229,11 @@ class Door(asyncio.BufferedProtocol):
                 self._give_time()
             return
         self._take_time_back()
-        if self._ahead > limits.HEAD_BYTES or inner.queued > _MOST_QUEUED:
+        if inner.queued > _MOST_QUEUED:
             self._abort()
+        elif self._ahead > limits.HEAD_BYTES:
+            inner.break_off()
+            self._drop_the_rest()
 
     def eof_received(self) -> bool | None:
         """The client sends no more."""
@@ -260,9 +277,21 @@ class Door(asyncio.BufferedProtocol):
             self._transport.close()
 
     def _refuse(self, error: GatewayError) -> None:
-        """End a conversation that has no request to be answered."""
+        """End a conversation that has no request to be answered.
+
+        What still arrives is dropped for a moment: a connection closed with bytes unread is reset,
+        and its client never reads why.
+        """
+        if self._transport is not None:
+            self._transport.write(_raw_response(error))
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        self._drop_the_rest()
+
+    def _drop_the_rest(self) -> None:
         self._take_time_back()
-        self._turn_away(error)
+        self._refused = True
+        self._timer = self._loop.call_later(limits.LINGER_SECONDS, self._abort)
 
     def _turn_away(self, error: GatewayError) -> None:
         if self._transport is not None:

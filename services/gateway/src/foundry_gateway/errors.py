@@ -78,6 +78,14 @@ class GatewayError(Exception):
             fields["Retry-After"] = str(self.retry_after)
         return fields
 
+    def forget_origin(self) -> None:
+        """Drop the frames in which it arose: they hold the request's body.
+
+        An error that is kept, if only by the frame that handles it, would keep all that in a
+        circle until the garbage collector comes by, and by then it counts for nobody.
+        """
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+
 
 class InvalidRequestError(GatewayError):
     """The request itself is wrong."""

@@ -119,6 +119,7 @@ class Relay:
         try:
             return await self._run()
         except GatewayError as error:
+            error.forget_origin()
             self._record.error = error
         except asyncio.CancelledError:
             if self._interruption is None or self._task is None:
