@@ -180,12 +180,11 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
-    ours = docker.answer("ps", "--filter", f"label=com.docker.compose.project={project}")
+    ours = docker.published_ports(settings.get("COMPOSE_PROJECT_NAME", "foundry-chat"))
     host = str(bind_address(settings))
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
-        if f":{port}->" not in ours and not is_free(host, port):
+        if port not in ours and not is_free(host, port):
             raise StepFailedError(
                 f"Port {port} on {host} is taken by another program.",
                 f"End that program, or set {one.port_setting} in .env to a free port.",
