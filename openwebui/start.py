@@ -9,29 +9,41 @@ The fixed settings are in settings.env. This adds, from the environment:
   WEBUI_SECRET_KEY(_FILE)        what signs the sessions; people stay signed in while it is the same
   WEBUI_ADMIN_EMAIL, WEBUI_ADMIN_PASSWORD(_FILE), WEBUI_ADMIN_NAME
                                  the administrator to create if there is no account yet; optional
-  WEBUI_AUTH                     `false`: one person, no sign-in; refused unless BIND_ADDRESS is
-                                 a loopback address
+  WEBUI_AUTH                     no: one person, no sign-in; refused unless BIND_ADDRESS is a
+                                 loopback address
   EMBEDDING_MODEL                the gateway's model for document search; without it, search is off
   OPEN_WEBUI_PORT, BIND_ADDRESS, ALLOWED_HOSTS
                                  where browsers find the page, default localhost:3000
 
-NAME_FILE names a file that holds NAME's value and is read when NAME is unset, so that no secret
-stands in the container's configuration. Standard library only: it runs in any image of Open WebUI.
+An on/off setting, Open WebUI's own included, takes yes, true, on, 1 or no, false, off, 0 and
+nothing else; Open WebUI itself would take every word but one for the opposite. NAME_FILE names a
+file that holds NAME's value and is read when NAME is unset, so that no secret stands in the
+container's configuration. Standard library only: it runs in any image of Open WebUI.
 """
 
-import ipaddress
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+from foundry_common import values
+from foundry_common.env import Reader, SettingsError
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-
-
-class SettingsError(Exception):
-    """A setting is missing or contradicts another; the message says what to change."""
+SWITCHES = re.compile(
+    r"(?:ENABLE|BYPASS|USER_PERMISSIONS)_\w+|\w+_(?:AUTO_UPDATE|TRUST_REMOTE_CODE|OFFLINE|SECURE)"
+    r"|WEBUI_AUTH|OFFLINE_MODE|SAFE_MODE|RESET_CONFIG_ON_START|DO_NOT_TRACK|SCARF_NO_ANALYTICS"
+    r"|ANONYMIZED_TELEMETRY|PDF_EXTRACT_IMAGES|RAG_FULL_CONTEXT|RAG_SYSTEM_CONTEXT"
+    r"|SHOW_ADMIN_DETAILS|REQUESTS_VERIFY|WEB_SEARCH_TRUST_ENV|AIOHTTP_CLIENT_ALLOW_REDIRECTS"
+    r"|OAUTH_(?:AUTO_REDIRECT|MERGE_ACCOUNTS_BY_EMAIL|UPDATE_\w+_ON_LOGIN)|MFA_ALLOW_\w+_BYPASS"
+    r"|LDAP_(?:USE_TLS|VALIDATE_CERT)|WHISPER_(?:MULTILINGUAL|VAD_FILTER)"
+)
+"""Names of on/off settings: of Open WebUI itself, and of the libraries that it brings along."""
+DIGITS = frozenset({"HF_HUB_OFFLINE"})
+"""Handed on as 1 or 0; every other reader understands true and false."""
 
 
 def main() -> NoReturn:
@@ -51,25 +63,28 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
     """The environment that Open WebUI starts with.
 
     Raises:
-        SettingsError: a key is missing, or the sign-in is off where others could connect.
+        SettingsError: a value cannot be used, a key is missing, or the sign-in is off where others
+            could connect.
     """
     # Compose passes an unset knob as an empty string; Open WebUI would take it for a value.
-    environment = {name: value for name, value in given.items() if value != ""}
-    gateway = environment.setdefault("GATEWAY_URL", "http://gateway:8000").rstrip("/")
-    key = _secret(environment, "GATEWAY_API_KEY")
+    environment = {name: value for name, value in given.items() if value.strip()}
+    read = Reader(environment)
+    environment |= _switches(read, environment)
+    gateway = read.or_else("GATEWAY_URL", values.origin, "http://gateway:8000")
+    key = _secret(read, "GATEWAY_API_KEY", values.api_key)
     environment |= {
+        "GATEWAY_URL": gateway,
         "OPENAI_API_BASE_URLS": f"{gateway}/v1",
         "OPENAI_API_KEYS": key,
         "RAG_OPENAI_API_BASE_URL": f"{gateway}/v1",
         "RAG_OPENAI_API_KEY": key,
-        "WEBUI_SECRET_KEY": _secret(environment, "WEBUI_SECRET_KEY"),
-        "CORS_ALLOW_ORIGIN": ";".join(_origins(environment)),
+        "WEBUI_SECRET_KEY": _secret(read, "WEBUI_SECRET_KEY"),
+        "CORS_ALLOW_ORIGIN": ";".join(_origins(read)),
     }
-    if "WEBUI_ADMIN_EMAIL" in environment:
-        environment["WEBUI_ADMIN_PASSWORD"] = _secret(environment, "WEBUI_ADMIN_PASSWORD")
-    if environment.get("WEBUI_AUTH", "true").lower() == "false":
-        _refuse_open_door(environment)
-    environment |= _document_search(environment.get("EMBEDDING_MODEL"))
+    environment |= _administrator(read, environment)
+    if environment.get("WEBUI_AUTH") == "false":
+        _refuse_open_door(read)
+    environment |= _document_search(read.value("EMBEDDING_MODEL", values.model_name))
     environment.setdefault("HOST", "0.0.0.0")  # noqa: S104 - inside its container
     environment.setdefault("PORT", "8080")
     # The package from PyPI carries its pages inside, the official image beside itself.
@@ -82,51 +97,63 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
     return environment
 
 
-def _secret(environment: Mapping[str, str], name: str) -> str:
+def _switches(read: Reader, environment: Mapping[str, str]) -> dict[str, str]:
+    """Every on/off setting in the form that its reader understands."""
+    found = {}
+    for name in environment:
+        if SWITCHES.fullmatch(name):
+            words = ("1", "0") if name in DIGITS else ("true", "false")
+            found[name] = words[0] if read.switch(name, default=False) else words[1]
+    return found
+
+
+def _secret(read: Reader, name: str, rule: Callable[[str], str] = str) -> str:
     """The value of NAME, or the content of the file that NAME_FILE names."""
-    if value := environment.get(name):
-        return value
-    file = environment.get(f"{name}_FILE")
-    if not file:
-        raise SettingsError(f"Set {name}, or {name}_FILE to a file that holds it.")
-    try:
-        value = Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(f"{name}_FILE: cannot read {file}: {error.strerror}.") from error
-    if not value:
-        raise SettingsError(f"{name}_FILE: {file} is empty.")
+    value = read.secret(name, rule)
+    if value is None:
+        raise SettingsError(name, f"set it, or {name}_FILE to a file that holds it")
     return value
 
 
-def _origins(environment: Mapping[str, str]) -> list[str]:
+def _administrator(read: Reader, environment: Mapping[str, str]) -> dict[str, str]:
+    """The administrator to create, if one is named at all."""
+    email = read.value("WEBUI_ADMIN_EMAIL", values.email)
+    if email is None:
+        return {}
+    password = _secret(read, "WEBUI_ADMIN_PASSWORD", values.password)
+    # As it was written: a blank at its end is a part of a password.
+    password = environment.get("WEBUI_ADMIN_PASSWORD", password)
+    return {"WEBUI_ADMIN_EMAIL": email, "WEBUI_ADMIN_PASSWORD": password}
+
+
+def _origins(read: Reader) -> list[str]:
     """The origins a browser may use: this machine's names, or any once others may connect.
 
     A list cannot name every address of a network. The edge refuses a page whose origin is not the
     host it talks to, whatever is said here; this is the second lock where it can be one.
     """
-    if not _loopback_only(environment) or "ALLOWED_HOSTS" in environment:
+    port = read.integer("OPEN_WEBUI_PORT", 3000, least=1, most=65_535)
+    names: tuple[str, ...] = read.or_else("ALLOWED_HOSTS", values.host_names, ())
+    if names or not _loopback_only(read):
         return ["*"]
-    port = environment.get("OPEN_WEBUI_PORT", "3000")
     return [f"http://{host}:{port}" for host in LOOPBACK_NAMES]
 
 
-def _refuse_open_door(environment: Mapping[str, str]) -> None:
+def _refuse_open_door(read: Reader) -> None:
     """Without sign-in everybody who connects is the administrator, so only this machine may."""
-    if not _loopback_only(environment):
+    if not _loopback_only(read):
         raise SettingsError(
-            f"WEBUI_AUTH=false makes everybody who connects the administrator, and "
-            f"BIND_ADDRESS={environment['BIND_ADDRESS']} lets other machines connect. "
-            f"Change one of the two."
+            "WEBUI_AUTH",
+            f"without sign-in everybody who connects is the administrator, and "
+            f"BIND_ADDRESS={read.optional('BIND_ADDRESS')} lets other machines connect. "
+            f"Change one of the two.",
         )
 
 
-def _loopback_only(environment: Mapping[str, str]) -> bool:
+def _loopback_only(read: Reader) -> bool:
     """Whether only this machine reaches the published port."""
-    address = environment.get("BIND_ADDRESS", "127.0.0.1")
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return address == "localhost"
+    address = read.value("BIND_ADDRESS", values.bind_address)
+    return address is None or address.is_loopback
 
 
 def _document_search(model: str | None) -> dict[str, str]:

@@ -25,15 +25,15 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lib import console, docker, offline
-from lib.addresses import ADDRESSES, GATEWAY, address, is_free, port_of
+from lib import console, docker, judgement, offline
+from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
 from lib.requirements import NEEDED_DISK_BYTES, NEEDED_MEMORY_BYTES
 from lib.runtime import choose_runtime
-from lib.settings import Settings
+from lib.settings import Settings, env_file
 
 OLDEST_PYTHON = (3, 11)
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     """Bring the stack up; returns the exit code."""
     options = parse(arguments)
     try:
-        bring_up(options, Settings())
+        bring_up(options, read_settings())
     except StepFailedError as error:
         return console.failure(error)
     except KeyboardInterrupt:
@@ -62,6 +62,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     # No impact yet.
     step("Checking this machine")
     check_python()
+    check_settings(settings)
     check_room()
     check_ports(settings)
 
@@ -97,6 +98,21 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
         raise problem
 
 
+def read_settings() -> Settings:
+    """The settings of the environment and of .env.
+
+    Raises:
+        StepFailedError: .env cannot be read.
+    """
+    try:
+        return Settings()
+    except (OSError, ValueError) as error:
+        raise StepFailedError(
+            f"{env_file().name} cannot be read: {error}.",
+            "Save it as UTF-8 text, or remove it; .env.example has every setting.",
+        ) from None
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -126,6 +142,23 @@ def check_python() -> None:
     note(f"Python {found}")
 
 
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that a part of the stack would refuse, or misread, later.
+
+    Raises:
+        StepFailedError: with every one of them and what mends it.
+    """
+    found = judgement.problems(settings)
+    if len(found) == 1:
+        raise StepFailedError(f"{found[0].message}.", found[0].remedy)
+    if found:
+        said = "".join(f"\n  {one.message}.\n    {one.remedy}" for one in found)
+        raise StepFailedError(
+            f"{len(found)} settings cannot be used:{said}", "Mend them, and run this again."
+        )
+    note(judgement.opened(settings) or "the settings can be used")
+
+
 def check_room() -> None:
     """Refuse a disk on which the images would not fit.
 
@@ -147,12 +180,11 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
-    ours = docker.answer("ps", "--filter", f"label=com.docker.compose.project={project}")
-    host = settings.get("BIND_ADDRESS", "127.0.0.1")
+    ours = docker.published_ports(settings.get("COMPOSE_PROJECT_NAME", "foundry-chat"))
+    host = str(bind_address(settings))
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
-        if f":{port}->" not in ours and not is_free(host, port):
+        if port not in ours and not is_free(host, port):
             raise StepFailedError(
                 f"Port {port} on {host} is taken by another program.",
                 f"End that program, or set {one.port_setting} in .env to a free port.",

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from lib.console import StepFailedError
 from lib.settings import Settings
+from lib.sources import values
+
+LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,26 @@ ADDRESSES = (
 
 def address(settings: Settings, entry: Address, local_name: str = "127.0.0.1") -> str:
     """An address of the stack as this machine calls it."""
-    bound = settings.get("BIND_ADDRESS", "127.0.0.1")
-    host = local_name if bound in {"127.0.0.1", "0.0.0.0"} else bound  # noqa: S104
+    bound = bind_address(settings)
+    if str(bound) in {"127.0.0.1", "0.0.0.0"}:  # noqa: S104 - compared, not bound
+        host = local_name
+    else:
+        host = "::1" if bound.is_unspecified else str(bound)
     return f"http://{f'[{host}]' if ':' in host else host}:{port_of(settings, entry)}"
+
+
+def bind_address(settings: Settings) -> values.Address:
+    """The address on which the ports are published.
+
+    Raises:
+        StepFailedError: the setting is not an address.
+    """
+    try:
+        return values.bind_address(settings.get("BIND_ADDRESS", "127.0.0.1"))
+    except values.ValueRefusedError as refused:
+        raise StepFailedError(
+            f"BIND_ADDRESS: {refused}.", "Change BIND_ADDRESS in .env, or remove it there."
+        ) from None
 
 
 def port_of(settings: Settings, entry: Address) -> int:
@@ -46,12 +66,13 @@ def port_of(settings: Settings, entry: Address) -> int:
         StepFailedError: the setting is not a port.
     """
     value = settings.get(entry.port_setting, str(entry.default_port))
-    if not value.isdigit() or not 0 < int(value) < 2**16:
+    try:
+        return values.whole_number(value, 1, LARGEST_PORT)
+    except values.ValueRefusedError:
         raise StepFailedError(
-            f"{entry.port_setting} must be a port between 1 and 65535, found {value!r}.",
+            f"{entry.port_setting} must be a port between 1 and {LARGEST_PORT}, found {value!r}.",
             f"Change {entry.port_setting} in .env, or remove it there.",
-        )
-    return int(value)
+        ) from None
 
 
 def is_free(host: str, port: int) -> bool:

@@ -126,6 +126,22 @@ def answer(*arguments: str) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
+def published_ports(project: str) -> set[int]:
+    """The ports that a Compose project's running containers hold on this machine."""
+    listed = answer("ps", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
+    if not listed:
+        return set()
+    # JSON: the listing for people writes neighbouring ports as a range.
+    told = answer("inspect", "--format", "{{json .NetworkSettings.Ports}}", *listed.split())
+    bindings = [json.loads(line) or {} for line in told.splitlines()]
+    return {
+        int(binding["HostPort"])
+        for ports in bindings
+        for published in ports.values()
+        for binding in published or ()
+    }
+
+
 def running_engine() -> Engine | None:
     """The engine that answers now, if one does."""
     version = answer("version", "--format", "{{.Server.Version}}")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lib.sources import values
+
 DEFAULT_PORT = 51211
 HOST_NAME = "host.docker.internal"
 STATUS_COMMANDS = (("foundry", "server", "status"), ("foundry", "service", "status"))
@@ -105,9 +107,13 @@ def is_foundry(host: str, port: int) -> bool:
 
 def answers_at(url: str) -> bool:
     """Whether a Foundry Local answers at an address meant for containers, asked from here."""
-    parts = urlsplit(url)
-    host = "127.0.0.1" if parts.hostname == HOST_NAME else parts.hostname or ""
-    return is_foundry(host, parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        parts = urlsplit(values.origin(url))
+    except values.ValueRefusedError:
+        return False
+    host = parts.hostname or ""
+    host = "127.0.0.1" if host == HOST_NAME else f"[{host}]" if ":" in host else host
+    return is_foundry(host, parts.port or DEFAULT_PORT)
 
 
 def fetch(url: str) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lib.environment import ROOT
+from lib.references import Assignment, assignments, expanded
 
 BLOCK_START = "# >>> written by scripts/up.py, so that plain `docker compose` sees the same stack"
 PROFILES = "COMPOSE_PROFILES"
@@ -17,19 +18,18 @@ def env_file(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(named) if named else ROOT / ".env"
 
 
-def parse(text: str) -> dict[str, str]:
-    """Read `NAME=value` lines; the last one of a name counts, quotes around a value do not."""
-    values = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or name.startswith("#"):
-            continue
-        value = value.strip()
-        if value[:1] in {'"', "'"}:
-            value = value[1:].partition(value[0])[0]
-        else:
-            value = value.partition(" #")[0].rstrip()
-        values[name.strip()] = value
+def parse(text: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Read `NAME=value` lines as Compose does, references to variables included.
+
+    The last line of a name counts; quotes around a value do not.
+
+    Args:
+        text: of the file.
+        environment: where else a variable may be set.
+    """
+    values: dict[str, str] = {}
+    for one in assignments(text):
+        values[one.name] = expanded(one, {**values, **(environment or {})})
     return values
 
 
@@ -67,8 +67,8 @@ class Settings:
         self._environment = dict(os.environ if environment is None else environment)
         self.path = path or env_file(self._environment)
         self._text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        self._own = parse(without_block(self._text))
-        self._all = parse(self._text)
+        self._own = parse(without_block(self._text), self._environment)
+        self._all = parse(self._text, self._environment)
 
     def own(self, name: str) -> str:
         """A value that the user has set, or nothing."""
@@ -77,6 +77,17 @@ class Settings:
     def get(self, name: str, default: str = "") -> str:
         """A value that the user has set or an earlier run wrote down, or the default."""
         return self._environment.get(name) or self._all.get(name, "") or default
+
+    def lines(self) -> list[tuple[Assignment, dict[str, str]]]:
+        """The file's settings that count, each with what is set where it stands."""
+        known: dict[str, str] = {}
+        found: dict[str, tuple[Assignment, dict[str, str]]] = {}
+        for one in assignments(self._text):
+            around = {**known, **self._environment}
+            if one.name not in self._environment:
+                found[one.name] = (one, around)
+            known[one.name] = expanded(one, around)
+        return list(found.values())
 
     def names(self) -> set[str]:
         """Every name that has a value: of the environment, the user's own, and written down."""
@@ -96,5 +107,5 @@ class Settings:
         if text == self._text:
             return False
         self.path.write_text(text, encoding="utf-8", newline="\n")
-        self._text, self._all = text, parse(text)
+        self._text, self._all = text, parse(text, self._environment)
         return True

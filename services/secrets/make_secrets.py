@@ -4,7 +4,8 @@ usage: make_secrets.py FOLDER
 
 Writes FOLDER/gateway/api-key, FOLDER/chainlit/auth-secret, FOLDER/open-webui/secret-key and
 FOLDER/grafana/admin-password where they are absent. A key of the user's own, in GATEWAY_API_KEY,
-replaces a generated one. Nothing secret is printed.
+replaces a generated one. Nothing secret is printed. Exit codes: 0 fine, 1 a key cannot be used,
+2 wrong usage.
 """
 # ruff: noqa: T201 - a script of its own, whose output is its log
 
@@ -15,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundry_common import values
+from foundry_common.values import ValueRefusedError
+
 GENERATED_BYTES = 32
-SHORTEST_OWN = 8
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,15 @@ def provide(secret: Secret, folder: Path, environment: Mapping[str, str]) -> str
     """Make sure a secret's file is there; returns what was done, in a word or two.
 
     Raises:
-        UnusableSecretError: the user's own value is too short or cannot go into an HTTP header.
+        UnusableSecretError: the user's own value, or the one that is kept, cannot serve.
     """
     path = folder / secret.path
     present = path.read_text() if path.exists() else ""
     own = environment.get(secret.setting, "").strip() if secret.setting else ""
     if own:
-        check(secret.setting, own)
+        check(secret.setting, own, "Change it in .env, or remove it there to have one generated.")
+    elif present and secret.setting:
+        check(secret.setting, present, f"It is the one kept so far: set {secret.setting} in .env.")
     if own and own != present:
         write(path, own)
         return "taken from " + secret.setting
@@ -74,17 +79,16 @@ def provide(secret: Secret, folder: Path, environment: Mapping[str, str]) -> str
     return "generated"
 
 
-def check(setting: str, value: str) -> None:
+def check(setting: str, value: str, remedy: str) -> None:
     """Refuse a value that would fail later, where the reason is harder to see.
 
     Raises:
         UnusableSecretError: with what is wrong and what to do.
     """
-    if len(value) < SHORTEST_OWN or not all("!" <= character <= "~" for character in value):
-        raise UnusableSecretError(
-            f"{setting} must be at least {SHORTEST_OWN} printable ASCII characters without spaces. "
-            f"Change it in .env, or remove it there to have one generated."
-        )
+    try:
+        values.api_key(value)
+    except ValueRefusedError as refused:
+        raise UnusableSecretError(f"{setting}: {refused}. {remedy}") from None
 
 
 def write(path: Path, value: str) -> None:

@@ -25,6 +25,8 @@ async def call(
     gateway: Gateway, method: str, path: str, *, key: str | None = None, **more: object
 ) -> tuple[int, aiohttp.ClientResponse, str]:
     headers = {"Authorization": f"Bearer {gateway.key if key is None else key}"}
+    if "data" in more:
+        headers["Content-Type"] = "application/json"
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, gateway.url + path, headers=headers, **more) as answer,  # type: ignore[arg-type]
@@ -162,7 +164,11 @@ def test_the_status_has_the_agreed_shape(gateway_v2: Gateway, foundry_v2: Foundr
         *("downloads", "notices", "queue", "last_error"),
     }
     assert (status["status"], status["ready"], status["dialect"]) == ("ok", True, "v2")
-    assert status["queue"] == {"active": 0, "waiting": 0, "limit": 8, "max_waiting": 64}
+    assert status["queue"] == {
+        **{"active": 0, "waiting": 0, "limit": 8, "max_waiting": 64},
+        "prompt_tokens": {"active": 0, "limit": 24_576},
+        "bodies": {"held": 0, "limit": 60 * 1024 * 1024},
+    }
     upstream = status["upstreams"][0]
     assert (upstream["url"], upstream["state"], upstream["active"]) == (foundry_v2.url, "up", True)
     assert upstream["error"] is None

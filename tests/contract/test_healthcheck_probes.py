@@ -147,7 +147,7 @@ def test_the_command_line_probes_once(chat_stack: ChatStack) -> None:
     code, outcome = probe_once("chat", chat_stack.gateway.url, **key)
     assert (code, outcome["outcome"], outcome["reason"]) == (0, "up", None)
     assert outcome["facts"]["tokens"] > 0
-    code, outcome = probe_once("chat", chat_stack.gateway.url, GATEWAY_API_KEY="wrong")
+    code, outcome = probe_once("chat", chat_stack.gateway.url, GATEWAY_API_KEY="wrong-key")
     assert (code, outcome["reason"]) == (1, "unauthorized")
     assert outcome["remedy"]
     assert probe_once("websocket", chat_stack.app.url)[0] == 0

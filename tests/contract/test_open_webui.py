@@ -222,7 +222,7 @@ def test_no_sign_in_is_refused_where_other_machines_can_connect():
 def test_a_missing_or_empty_key_is_named(tmp_path):
     (tmp_path / "empty").write_text("\n")
     for settings, said in [
-        ({}, "Set GATEWAY_API_KEY, or GATEWAY_API_KEY_FILE"),
+        ({}, "GATEWAY_API_KEY: set it, or GATEWAY_API_KEY_FILE"),
         ({"GATEWAY_API_KEY_FILE": str(tmp_path / "absent")}, "cannot read"),
         ({"GATEWAY_API_KEY_FILE": str(tmp_path / "empty")}, "is empty"),
     ]:

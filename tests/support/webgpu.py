@@ -90,7 +90,7 @@ def _run(command: list[str]) -> None:
 
 @contextlib.contextmanager
 def serve_page(
-    www: Path, folder: Path, gateway_url: str = "http://127.0.0.1:9", key: str = "no-key"
+    www: Path, folder: Path, gateway_url: str = "http://127.0.0.1:9", key: str = "no-key-at-all"
 ) -> Iterator[Page]:
     """Serve an assembled page with the container's own configuration.
 
@@ -178,7 +178,7 @@ def main() -> None:
         here = Path(folder)
         assemble(here / "www")
         gateway = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:9"
-        key = os.environ.get("GATEWAY_API_KEY", "no-key")
+        key = os.environ.get("GATEWAY_API_KEY", "no-key-at-all")
         with serve_page(here / "www", here, gateway, key) as page:
             print(page.url, flush=True)
             with contextlib.suppress(KeyboardInterrupt):

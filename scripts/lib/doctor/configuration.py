@@ -4,13 +4,10 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from lib.addresses import port_of
-from lib.console import StepFailedError
-from lib.doctor.parts import PARTS
-from lib.doctor.results import Check, Result, failed, ok
+from lib import judgement
+from lib.doctor.results import Check, Result, failed, info, ok
 from lib.doctor.scene import Scene
 from lib.environment import ROOT
-from lib.gateway_source import gateway_settings
 from lib.settings import env_file, parse, without_block
 
 EXAMPLE = ROOT / ".env.example"
@@ -28,14 +25,21 @@ def check_settings(scene: Scene) -> Result | list[Result]:
             f"missing in {ROOT}: {', '.join(lacking)}", "Get it back with: git checkout ."
         )
     path = env_file()
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return failed(f"{path} cannot be read: {why}", "Mend its permissions, or remove it.")
     if "\0" in text or "\ufffd" in text or text.startswith("\ufeff"):
         return failed(
             f"{path.name} is not saved as UTF-8, so its settings are not read", WRITE_UTF_8
         )
     known = known_names(EXAMPLE.read_text(encoding="utf-8"))
-    wrong = [*bad_lines(text), *bad_values(scene)]
-    found = [Result("failed", m, r, about=about) for about, m, r in wrong]
+    found = [Result("failed", m, r, about=about) for about, m, r in bad_lines(text)]
+    found += [
+        Result("failed", one.message, one.remedy, about=one.setting)
+        for one in judgement.problems(scene.settings)
+    ]
     own = parse(without_block(text))
     found += [
         Result(
@@ -79,39 +83,12 @@ def unknown_names(own: Mapping[str, str], known: set[str]) -> Iterable[tuple[str
             yield name, f"{name} is no setting; did you mean {near[0]}?"
 
 
-def bad_values(scene: Scene) -> Iterable[tuple[str, str, str]]:
-    """Values that the parts of the stack would refuse when they start."""
-    settings = scene.settings
-    ports: dict[int, str] = {}
-    for part in PARTS:
-        setting = part.address.port_setting
-        try:
-            port = port_of(settings, part.address)
-        except StepFailedError as error:
-            yield setting, error.problem.rstrip("."), error.remedy
-            continue
-        if port in ports:
-            message = f"{ports[port]} and {setting} are both {port}"
-            yield setting, message, f"Give one of them another port in {settings.path.name}."
-        ports[port] = setting
-    yield from bad_gateway_values(scene)
-
-
-def bad_gateway_values(scene: Scene) -> Iterable[tuple[str, str, str]]:
-    """What the gateway itself says about its settings: it reads them without a web server."""
-    known = known_names(EXAMPLE.read_text(encoding="utf-8")) - {"GATEWAY_API_KEY", "GATEWAY_PORT"}
-    left = {name: scene.settings.get(name) for name in known & scene.settings.names()}
-    while True:
-        try:
-            gateway_settings.Settings.from_env(left)
-        except gateway_settings.SettingsError as error:
-            name = scene.settings.path.name
-            mend = f"Mend {error.name} in {name}, or remove it there, then: docker compose up -d"
-            yield error.name, str(error), mend
-            if left.pop(error.name, None) is None:
-                return
-        else:
-            return
+def check_reach(scene: Scene) -> Result:
+    """Who else than this machine reaches the ports, by the address they are published on."""
+    opens = judgement.opened(scene.settings)
+    if not opens:
+        return ok("only this machine reaches the stack", bind_address="loopback")
+    return info(f"{opens}. 127.0.0.1 keeps it to this machine", bind_address="network")
 
 
 CHECKS = (
@@ -122,4 +99,5 @@ CHECKS = (
         check_settings,
         otherwise="the settings cannot be used",
     ),
+    Check("reach", "Reach", "This machine", check_reach, needs=("settings",)),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from lib.compose import Container
 from lib.doctor.scene import Scene
 from lib.doctor.shell import ask
+from lib.sources import values
 
 SECONDS = 14.0
 PROBER = "healthcheck"
@@ -19,7 +20,8 @@ OUT_OF_REACH = frozenset(
 
 def upstream(scene: Scene, url: str) -> Mapping[str, Any]:
     """What the gateway tells about one of its upstreams; empty where it does not."""
-    return next((one for one in upstreams(scene) if one["url"] == url.rstrip("/")), {})
+    same = values.origin(url)
+    return next((one for one in upstreams(scene) if one["url"] == same), {})
 
 
 def upstreams(scene: Scene) -> list[Mapping[str, Any]]:

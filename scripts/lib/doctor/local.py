@@ -14,7 +14,7 @@ from lib import foundry, holders
 from lib.doctor import web
 from lib.doctor.scene import Scene
 from lib.doctor.shell import ask, is_linux, script
-from lib.gateway_source import gateway_settings
+from lib.sources import values
 
 SECONDS = 3.0
 CATALOG_SECONDS = 8.0
@@ -65,9 +65,14 @@ class Sighting:
         return bool(addresses) and all(map(foundry.is_loopback, addresses))
 
     @property
+    def name(self) -> str:
+        """The name or address in the URL, as containers call it."""
+        return urlsplit(values.origin(self.url)).hostname or ""
+
+    @property
     def base(self) -> str:
         """The address as this machine calls it."""
-        scheme = urlsplit(self.url).scheme or "http"
+        scheme = urlsplit(values.origin(self.url)).scheme
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
 
@@ -92,8 +97,7 @@ def configured_urls(scene: Scene) -> list[str]:
 
 def configured_origins(scene: Scene) -> Sequence[str]:
     """The same addresses as the gateway writes them."""
-    read = gateway_settings.Settings.from_env({"FOUNDRY_URL": scene.settings.get("FOUNDRY_URL")})
-    return tuple(read.foundry_urls)
+    return values.origins(scene.settings.get("FOUNDRY_URL", DEFAULT_URL))
 
 
 def sightings(scene: Scene) -> list[Sighting]:
@@ -114,10 +118,10 @@ def listeners(scene: Scene) -> Sequence[holders.Listener]:
 
 def look_at(url: str, found: Sequence[holders.Listener]) -> Sighting:
     """Ask one address; `host.docker.internal` is this machine itself."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    parts = urlsplit(values.origin(url))
     name = parts.hostname or ""
     host = "127.0.0.1" if name == foundry.HOST_NAME else name
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = parts.port or foundry.DEFAULT_PORT
     seen = Sighting(url, host, port)
     if seen.is_here:
         seen = dataclasses.replace(seen, listeners=holders.on(port, found))

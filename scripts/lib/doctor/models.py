@@ -9,7 +9,7 @@ from lib.doctor.results import Check, Result, failed, ok, skipped, warning
 from lib.doctor.runtime import APPLY, GROUP
 from lib.doctor.scene import Scene
 from lib.doctor.shell import script
-from lib.gateway_source import naming
+from lib.sources import naming
 
 DEFAULT_MODEL = "phi-4-mini"
 MOST_NAMES = 8

@@ -16,6 +16,8 @@ from lib.doctor.scene import Scene
 
 USUAL_INTERVAL_SECONDS = 15.0
 UNAVAILABLE = 503
+BUSY = 429
+BUSY_SECONDS = 2.0
 CONFIRM_SECONDS = 10.0
 MISSED = 3
 """Scrapes that may be missing before a Prometheus that can write counts as not recording."""
@@ -85,7 +87,13 @@ def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
 def _is_still_down(probe_url: str, each: Mapping[str, Any]) -> bool:
     """Have the probe look again: its last word may be old, on the chat a minute."""
     query = urlencode({"module": each.get("module") or "", "target": each.get("target") or ""})
-    reply = web.get(f"{probe_url}/probe?{query}", CONFIRM_SECONDS)
+    until = time.monotonic() + CONFIRM_SECONDS
+    while True:
+        left = max(until - time.monotonic(), 1.0)
+        reply = web.get(f"{probe_url}/probe?{query}", left)
+        if reply.status != BUSY or until - time.monotonic() < BUSY_SECONDS:
+            break
+        time.sleep(BUSY_SECONDS)  # somebody else has it look already
     answered = reply.status == OK and b"probe_success " in reply.body
     fails_now = b"\nprobe_success 0" in reply.body and not SKIPPED.search(reply.body)
     return fails_now or not answered

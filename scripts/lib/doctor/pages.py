@@ -13,6 +13,9 @@ from lib.doctor.scene import Scene
 from lib.doctor.socket_io import HandshakeError, shake_hands
 
 GROUP = "The stack"
+REFUSED = frozenset({403, 421})
+LONGEST_REFUSAL = 300
+"""Bytes of what the edge says to people."""
 
 
 def unanswered(scene: Scene, one: Part) -> Result | None:
@@ -34,7 +37,18 @@ def unanswered(scene: Scene, one: Part) -> Result | None:
         return failed(f"nothing listens at {url}", start, **facts)
     if reply.problem == "timed_out":
         return _silent(scene, one, restart, facts)
+    return _unlike_itself(one, reply, url, facts)
+
+
+def _unlike_itself(one: Part, reply: web.Reply, url: str, facts: dict[str, Any]) -> Result:
+    """A part that answers otherwise than when it is well; the edge's refusals to people too."""
+    logs = f"docker compose logs {one.name}"
+    if reply.status in REFUSED and reply.headers.get("content-type", "").startswith("text/plain"):
+        words = reply.body[:LONGEST_REFUSAL].decode("utf-8", "replace").strip()
+        mend = f"Mend what it says, then: docker compose up -d   (see {logs} too)"
+        return failed(f"does not let this machine in: {words}", mend, **facts)
     what = f"{one.path} answers {reply.status}, which is not what it says when well"
+    restart = f"docker compose restart {one.name}   (what it said: {logs})"
     return failed(f"{url}: {web.PROBLEMS.get(reply.problem, what)}", restart, **facts)
 
 
@@ -59,7 +73,8 @@ def _as_the_edge_says(scene: Scene, one: Part) -> Result:
     """The edge's own words about a service that does not answer it, or a name it does not know."""
     reply = scene.reply(one)
     remedy = str(reply.error.get("remedy", ""))
-    said = str(reply.error.get("message", "")).removesuffix(remedy)
+    message = str(reply.error.get("message", "")).removesuffix(remedy)
+    said = str(reply.error.get("problem") or message)
     facts = {"url": scene.url(one), "status": reply.status, "code": reply.error.get("code")}
     if reply.error.get("code") == "service_unavailable":
         remedy = f"docker compose up -d {one.name}   (what it said: docker compose logs {one.name})"

@@ -7,6 +7,8 @@ from lib.addresses import ADDRESSES, Address
 from lib.doctor.web import Reply
 
 OK = 200
+EDGE_CODES = frozenset({"service_unavailable", "unknown_host", "foreign_origin", "not_local"})
+"""By which the edge says that it speaks for itself."""
 
 
 def _json_with(*names: str) -> Callable[[Reply], bool]:
@@ -55,8 +57,8 @@ class Part:
 
 
 def edge_speaks(reply: Reply) -> bool:
-    """Whether the edge answers for a service that does not, or refuses the Host header."""
-    return reply.error.get("code") in {"service_unavailable", "unknown_host"}
+    """Whether the edge answers for a service that does not, or does not let the caller in."""
+    return reply.error.get("code") in EDGE_CODES
 
 
 PARTS = (

@@ -5,7 +5,7 @@ import socket
 import sys
 
 from lib import holders
-from lib.addresses import is_free, port_of
+from lib.addresses import bind_address, is_free, port_of
 from lib.doctor.local import listeners
 from lib.doctor.parts import PARTS, Part
 from lib.doctor.results import Check, Result, ok
@@ -15,7 +15,7 @@ from lib.doctor.shell import script
 
 def check_ports(scene: Scene) -> Result | list[Result]:
     """Every port of this stack is free or its own."""
-    host = scene.settings.get("BIND_ADDRESS", "127.0.0.1")
+    host = str(bind_address(scene.settings))
     if not is_here(host):
         message = f"BIND_ADDRESS {host} is not an address of this machine"
         name = scene.settings.path.name

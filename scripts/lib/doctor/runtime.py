@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from lib import bridge, foundry
 from lib.doctor import container_view, web
@@ -179,7 +178,7 @@ def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Resul
     """Why containers do not reach what answers here; or that they will, as far as one can tell."""
     asked_by = view.get("asked_by")
     facts = {**one.facts(), "asked_by": asked_by, "reason": view.get("reason")}
-    if urlsplit(one.url).hostname in {"localhost", "127.0.0.1", "::1"} and _for_a_container(scene):
+    if one.name in {"localhost", "127.0.0.1", "::1"} and _for_a_container(scene):
         message = f"{one.url} means, inside a container, the container itself"
         name = scene.settings.path.name
         url = f"http://{foundry.HOST_NAME}:{one.port}"
@@ -229,7 +228,7 @@ def _for_a_container(scene: Scene) -> bool:
 
 def _needs_bridge(scene: Scene, one: Sighting, name: str | None = None) -> bool:
     """Whether containers reach this machine at its bridge's address only."""
-    called = name or urlsplit(one.url).hostname
+    called = name or one.name
     return is_linux() and called == foundry.HOST_NAME and not scene.in_virtual_machine()
 
 

@@ -144,6 +144,8 @@ def test_no_text_makes_a_rule_fail_otherwise_than_by_refusing(text: str):
         values.switch,
         values.api_key,
         values.host_names,
+        values.email,
+        values.password,
         values.origin,
         values.origins,
         values.bind_address,
@@ -163,7 +165,10 @@ def test_ports_are_published_on_an_address(text: str):
     assert str(values.bind_address(text)) == text.strip("[]")
 
 
-@pytest.mark.parametrize("text", ["localhost", "*", "", "0", "127.1", "127.0.0.1:80", "eth0"])
+@pytest.mark.parametrize(
+    "text",
+    ["localhost", "*", "", "0", "127.1", "127.0.0.1:80", "eth0", "fe80::1%eth0", "224.0.0.1"],
+)
 def test_and_on_nothing_else(text: str):
     with pytest.raises(ValueRefusedError, match="expected an IP address"):
         values.bind_address(text)
@@ -179,3 +184,31 @@ def test_a_number_is_written_in_digits(text: str):
 def test_seconds_are_a_number_above_zero(text: str):
     with pytest.raises(ValueRefusedError):
         values.seconds(text)
+
+
+def test_seconds_may_have_bounds():
+    assert values.seconds("0.5", least=0.5, most=1) == 0.5
+    assert values.seconds("0", zero=True, least=0.5) == 0
+    for text, says in (("0.4", "at least 0.5"), ("1.1", "at most 1")):
+        with pytest.raises(ValueRefusedError, match=says):
+            values.seconds(text, least=0.5, most=1)
+
+
+@pytest.mark.parametrize("text", ["ada@example.com", " a+b@c.example ", "root@localhost"])
+def test_an_email_address(text: str):
+    assert values.email(text) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["ada", "ada@", "@example.com", "a@b", "a b@c.d", "a@b@c.d"])
+def test_what_is_no_email_address_is_refused(text: str):
+    with pytest.raises(ValueRefusedError, match="expected an e-mail address"):
+        values.email(text)
+
+
+def test_a_password_is_kept_as_it_is_written_and_never_shown():
+    assert values.password(" $ecret ") == " $ecret "
+    assert values.password("é" * 36)
+    for text in ("", "é" * 36 + "x"):
+        with pytest.raises(ValueRefusedError, match="at most 72 bytes") as refused:
+            values.password(text)
+        assert "é" not in str(refused.value)

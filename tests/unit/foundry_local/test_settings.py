@@ -27,7 +27,7 @@ def test_the_container_is_set_by_its_environment(tmp_path: Path) -> None:
     settings = read_settings(
         [],
         {
-            "EMBEDDED_MODEL": "qwen2.5-0.5b, phi-4-mini",
+            "FOUNDRY_HOST_MODEL": "qwen2.5-0.5b, phi-4-mini",
             "FOUNDRY_HOST_URL": "http://127.0.0.1:51211, http://foundry-local.runtime:51211",
             "FOUNDRY_HOST_DATA_DIR": str(tmp_path),
             "FOUNDRY_HOST_MODELS_DIR": "/models",
@@ -115,7 +115,15 @@ def test_a_bad_address_says_what_is_expected(url: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "environ", [{"FOUNDRY_HOST_DEMO": "perhaps"}, {"FOUNDRY_HOST_LOG_LEVEL": "loud"}]
+    "environ",
+    [
+        {"FOUNDRY_HOST_DEMO": "perhaps"},
+        {"FOUNDRY_HOST_PUBLIC_CATALOG": "y"},
+        {"FOUNDRY_HOST_LOG_LEVEL": "loud"},
+        {"FOUNDRY_HOST_MODEL": "a,b c"},
+        # The gateway takes it for one alias, so here it is one too.
+        {"EMBEDDED_MODEL": "a,b"},
+    ],
 )
 def test_a_bad_value_names_its_variable(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(environ))):

@@ -19,6 +19,8 @@ CODES = {
     "upstream_error",
     "invalid_api_key",
     "invalid_request",
+    "unknown_host",
+    "foreign_origin",
 }
 
 
@@ -38,6 +40,7 @@ def test_a_message_ends_in_what_to_do() -> None:
     error = errors.UpstreamError("It broke.", "Mend it.").body()["error"]
     assert error == {
         "message": "It broke. Mend it.",
+        "problem": "It broke.",
         "type": "server_error",
         "param": None,
         "code": "upstream_error",

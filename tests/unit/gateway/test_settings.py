@@ -39,15 +39,15 @@ def test_offered_models_are_listed_once_and_the_default_first() -> None:
 
 def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    path.write_text("s3cret\n", encoding="utf-8")
+    path.write_text("s3cret-key\n", encoding="utf-8")
     settings = Settings.from_env({"GATEWAY_API_KEY_FILE": str(path)})
-    assert settings.api_key == "s3cret"
-    assert "s3cret" not in repr(settings)
+    assert settings.api_key == "s3cret-key"
+    assert "s3cret-key" not in repr(settings)
 
 
 def test_a_secret_given_directly_wins_over_its_file(tmp_path: Path) -> None:
-    env = {"GATEWAY_API_KEY": "direct", "GATEWAY_API_KEY_FILE": str(tmp_path / "none")}
-    assert Settings.from_env(env).api_key == "direct"
+    env = {"GATEWAY_API_KEY": "direct-key", "GATEWAY_API_KEY_FILE": str(tmp_path / "none")}
+    assert Settings.from_env(env).api_key == "direct-key"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,17 @@ def test_a_secret_given_directly_wins_over_its_file(tmp_path: Path) -> None:
         ("FOUNDRY_URL", "http://host:70000"),
         ("FOUNDRY_URL", "http://user:secret@host:1"),
         ("FOUNDRY_URL", " , "),
+        ("FOUNDRY_URL", "http://[::1"),
+        ("FOUNDRY_URL", "http://]["),
+        ("EMBEDDED_URL", "http://[::1"),
+        ("ALLOWED_HOSTS", "a..b"),
+        ("GATEWAY_API_KEY", "short"),
+        ("GATEWAY_API_KEY", "with;semicolon"),
+        ("GATEWAY_MAX_BODY_BYTES", "1000"),
+        ("GATEWAY_MAX_BODY_BYTES", "16777217"),
+        ("GATEWAY_MAX_BODY_BYTES", "12M"),
+        ("GATEWAY_MAX_PROMPT_TOKENS", "0"),
+        ("MODEL", "a b"),
         ("GATEWAY_PORT", "eight"),
         ("GATEWAY_PORT", "70000"),
         ("GATEWAY_MAX_CONCURRENCY", "0"),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foundry_healthcheck import Settings, SettingsError
 from foundry_healthcheck.parts import parts
@@ -30,10 +33,10 @@ def test_an_unset_address_is_a_part_that_is_not_probed() -> None:
 
 def test_a_secret_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    path.write_text("s3cret\n", encoding="utf-8")
+    path.write_text("s3cret-key\n", encoding="utf-8")
     settings = Settings.from_env({"GATEWAY_API_KEY_FILE": str(path)})
-    assert settings.api_key == "s3cret"
-    assert "s3cret" not in repr(settings)
+    assert settings.api_key == "s3cret-key"
+    assert "s3cret-key" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -52,16 +55,20 @@ def test_no_question_at_all_may_be_asked() -> None:
     [
         ("FOUNDRY_URL", "ftp://host:1"),
         ("FOUNDRY_URL", ","),
+        ("FOUNDRY_URL", "http://[::1"),
+        ("ALLOWED_HOSTS", "a..b"),
         ("GATEWAY_URL", "http://user:secret@host:1"),
         ("GRAFANA_URL", "http://host:port"),
         ("HEALTHCHECK_PORT", "70000"),
         ("HEALTHCHECK_INTERVAL", "0"),
+        ("HEALTHCHECK_INTERVAL", "601"),
         ("HEALTHCHECK_CHAT_INTERVAL", "-1"),
         ("HEALTHCHECK_CHAT_INTERVAL", "601"),
         ("HEALTHCHECK_TIMEOUT", "soon"),
         ("HEALTHCHECK_CHAT_MAX_TOKENS", "0"),
         ("HEALTHCHECK_LOADS_MODELS", "perhaps"),
         ("HEALTHCHECK_LOG_LEVEL", "LOUD"),
+        ("GATEWAY_API_KEY", "secret;of-mine"),
         ("GATEWAY_API_KEY_FILE", "/nowhere/key"),
     ],
 )
@@ -79,3 +86,16 @@ def test_a_part_has_a_page_where_its_published_port_is_known() -> None:
     ports = {part.name: part.page_port for part in parts(settings)}
     assert ports["chainlit"] == 18080
     assert ports["chainlit-socket"] is None
+
+
+NAMES = (
+    *("FOUNDRY_URL", "GATEWAY_URL", "GATEWAY_API_KEY", "ALLOWED_HOSTS", "CHAINLIT_PORT"),
+    *("HEALTHCHECK_PORT", "HEALTHCHECK_INTERVAL", "HEALTHCHECK_LOADS_MODELS"),
+    *("HEALTHCHECK_CHAT_INTERVAL", "HEALTHCHECK_CHAT_MAX_TOKENS", "HEALTHCHECK_LOG_LEVEL"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40)))
+def test_no_text_at_all_is_refused_otherwise_than_by_name(env: dict[str, str]) -> None:
+    with contextlib.suppress(SettingsError):
+        Settings.from_env(env)

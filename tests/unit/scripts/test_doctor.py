@@ -12,7 +12,19 @@ import pytest
 
 import doctor
 from lib import holders
-from lib.doctor import configuration, machine, monitoring, ports, report, results, runtime, web
+from lib.compose import Container
+from lib.doctor import (
+    configuration,
+    machine,
+    monitoring,
+    pages,
+    parts,
+    ports,
+    report,
+    results,
+    runtime,
+    web,
+)
 from lib.doctor.local import Sighting
 from lib.doctor.results import Check, Finding, Result
 from lib.doctor.scene import Scene
@@ -205,7 +217,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
     [
         (b"GATEWAY_MAX_QUEUE=many\n", "GATEWAY_MAX_QUEUE: expected a whole number, found 'many'"),
         (b"FOUNDRY_URL=ftp://here\n", "FOUNDRY_URL: expected an address"),
-        (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT must be a port"),
+        (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT: expected a port from 1 to 65535"),
         (b"CHAINLIT_PORT=8000\n", "GATEWAY_PORT and CHAINLIT_PORT are both 8000"),
         (b"MODEL=x\nnonsense\n", "line 2 of .env is not NAME=value: nonsense"),
         ("MODEL=x\n".encode("utf-16"), ".env is not saved as UTF-8"),
@@ -392,3 +404,42 @@ def test_a_clock_is_off_by_what_whole_seconds_cannot_explain(at: float, drift: f
     date = "Sun, 22 Nov 2026 18:00:00 GMT"
     assert machine.drift_seconds(date, 1795370400 + at) == drift
     assert machine.drift_seconds("yesterday", 0) is None
+
+
+# ---- A part that lets nobody in ------------------------------------------------------------------
+
+
+def refused(status: int, body: str, content_type: str) -> web.Reply:
+    return web.Reply(status, {"content-type": content_type}, body.encode())
+
+
+@pytest.mark.parametrize("code", ["unknown_host", "not_local", "foreign_origin"])
+def test_the_edges_refusal_is_its_own_and_passed_on(tmp_path: Path, code: str) -> None:
+    said = {"message": "Not you. Go away.", "problem": "Not you.", "code": code}
+    reply = refused(403, json.dumps({"error": {**said, "remedy": "Go away."}}), "application/json")
+    assert parts.edge_speaks(reply)
+    here = scene(tmp_path)
+    here.remembered("present", lambda: ["gateway"])
+    here.remembered("containers", list)
+    here.remembered("reply of gateway", lambda: reply)
+    told = pages.unanswered(here, parts.part("gateway"))
+    assert told is not None
+    assert (told.state, told.message, told.remedy) == ("failed", "Not you", "Go away.")
+
+
+def test_a_refusal_in_words_is_passed_on(tmp_path: Path) -> None:
+    here = scene(tmp_path)
+    here.remembered("present", lambda: ["chainlit"])
+    here.remembered("containers", lambda: [Container("chainlit", "running", "healthy", 0)])
+    here.remembered("reply of chainlit", lambda: refused(403, "From here only.", "text/plain"))
+    told = pages.unanswered(here, parts.part("chainlit"))
+    assert told is not None
+    assert told.message == "does not let this machine in: From here only."
+
+
+def test_a_probe_that_is_busy_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [web.Reply(429), web.Reply(429), web.Reply(200, {}, b"\nprobe_success 1\n")]
+    monkeypatch.setattr(web, "get", lambda *_: answers.pop(0))
+    monkeypatch.setattr(monitoring, "BUSY_SECONDS", 0.01)
+    assert not monitoring._is_still_down("http://127.0.0.1:1", {"module": "chat"})
+    assert answers == []

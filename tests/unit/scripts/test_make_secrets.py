@@ -67,9 +67,13 @@ def test_a_key_of_the_users_own_replaces_the_generated_one_and_stays(
 
 
 @pytest.mark.parametrize(
-    "key", ["short", "with a space", "schlüssel-schlüssel", "two\nlines-of-it"]
+    "key",
+    [
+        *("short", "with a space", "schlüssel-schlüssel", "two\nlines-of-it", "k" * 201),
+        *(f"abcd{character}efgh" for character in "!,:$\";{}\\@%(?'`#&*|<>^[]"),
+    ],
 )
-def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+def test_a_key_that_some_reader_would_take_otherwise_is_refused_and_not_shown(
     make_secrets: ModuleType, folder: Path, key: str, capsys: pytest.CaptureFixture[str]
 ):
     assert make_secrets.main([str(folder)], {"GATEWAY_API_KEY": key}) == 1
@@ -77,6 +81,16 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     assert "GATEWAY_API_KEY" in told.err
     assert key not in told.err + told.out
     assert contents(folder) == {}
+
+
+def test_a_kept_key_that_some_reader_cannot_take_is_told(
+    make_secrets: ModuleType, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    (folder / "gateway" / "api-key").write_text("set-before;the-rule")
+    assert make_secrets.main([str(folder)], {}) == 1
+    assert "set GATEWAY_API_KEY in .env" in capsys.readouterr().err
+    assert make_secrets.main([str(folder)], {"GATEWAY_API_KEY": "a-key-of-my-own"}) == 0
+    assert contents(folder)["gateway/api-key"] == "a-key-of-my-own"
 
 
 def test_nothing_secret_is_printed(

@@ -7,6 +7,7 @@ from its bytes first, without parsing, and nothing is read before its share of a
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _SLICE: Final = 65_536
 _QUOTE: Final = b'"'
-_BACKSLASH: Final = ord("\\")
+_BACKSLASH: Final = b"\\"
 # Upper bounds of CPython's objects on 64-bit systems, allocator and garbage collector included;
 # tests measure them. A dictionary's table doubles beyond its need just after it has grown.
 _OBJECT: Final = 216
@@ -80,10 +81,15 @@ class Hold:
         self._budget.held += size
         self.size += size
 
+    def shrink(self, size: int) -> None:
+        """Keep this many bytes, give the rest back."""
+        kept = min(size, self.size)
+        self._budget.held -= self.size - kept
+        self.size = kept
+
     def release(self) -> None:
         """Give everything back. Safe to call twice."""
-        self._budget.held -= self.size
-        self.size = 0
+        self.shrink(0)
 
 
 def decoded_bytes(body: bytes | bytearray) -> int:
@@ -91,22 +97,52 @@ def decoded_bytes(body: bytes | bytearray) -> int:
     return len(body) * _character_width(body)
 
 
-def tree_bytes(body: bytes | bytearray) -> int:
-    """Return an upper bound, in bytes, of the Python objects that a JSON body is parsed into.
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What a JSON body is made of, counted outside its strings."""
 
-    Counts brackets, commas, colons and strings outside strings; about 1 ms a megabyte. What is not
-    JSON gets some number, and the parser stops at its first fault.
+    objects: int
+    arrays: int
+    commas: int
+    colons: int
+    """As many as its objects have members, repeated names included."""
+    strings: int
+    text_bytes: int
+    """Upper bound of its text as Python strings."""
+
+    @property
+    def tree_bytes(self) -> int:
+        """Upper bound, in bytes, of the Python objects that the body is parsed into."""
+        return (
+            _OBJECT * self.objects
+            + _ARRAY * self.arrays
+            + _ELEMENT * self.commas
+            + _ENTRY * self.colons
+            + _STRING * self.strings
+            + self.text_bytes
+        )
+
+
+def tree_bytes(body: bytes | bytearray) -> int:
+    """Return an upper bound, in bytes, of the Python objects that a JSON body is parsed into."""
+    return census(body).tree_bytes
+
+
+def census(body: bytes | bytearray) -> Census:
+    """Count what a JSON body is made of, without parsing it; about 1 ms a megabyte.
+
+    What is not JSON gets some numbers, and the parser stops at its first fault.
     """
     objects = arrays = commas = colons = quotes = 0
-    inside = False
-    start = 0
-    while start < len(body):
-        end = min(start + _SLICE, len(body))
-        while (
-            end < len(body) and body[end - 1] == _BACKSLASH
-        ):  # never between \ and what it escapes
-            end += 1
-        piece = bytes(body[start:end]).replace(rb"\\", b"").replace(rb"\"", b"")
+    inside = escaped = False
+    for start in range(0, len(body), _SLICE):
+        piece = bytes(body[start : start + _SLICE])
+        if escaped:  # by the last byte of the piece before
+            piece = piece[1:]
+        escaped = (len(piece) - len(piece.rstrip(_BACKSLASH))) % 2 == 1
+        if escaped:
+            piece = piece[:-1]
+        piece = piece.replace(rb"\\", b"").replace(rb"\"", b"")
         parts = piece.split(_QUOTE)
         outside = b"".join(parts[1::2] if inside else parts[0::2])
         inside ^= len(parts) % 2 == 0
@@ -115,15 +151,7 @@ def tree_bytes(body: bytes | bytearray) -> int:
         arrays += outside.count(b"[")
         commas += outside.count(b",")
         colons += outside.count(b":")
-        start = end
-    return (
-        _OBJECT * objects
-        + _ARRAY * arrays
-        + _ELEMENT * commas
-        + _ENTRY * colons
-        + _STRING * (quotes // 2 + 1)
-        + decoded_bytes(body)
-    )
+    return Census(objects, arrays, commas, colons, quotes // 2 + 1, decoded_bytes(body))
 
 
 def _character_width(body: bytes | bytearray) -> int:

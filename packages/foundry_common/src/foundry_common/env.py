@@ -68,10 +68,18 @@ class Reader:
         return self.or_else(name, lambda text: values.whole_number(text, least, most), default)
 
     def seconds(
-        self, name: str, default: float, *, zero: bool = False, most: float = float("inf")
+        self,
+        name: str,
+        default: float,
+        *,
+        zero: bool = False,
+        least: float = 0.0,
+        most: float = float("inf"),
     ) -> float:
         """A duration in seconds."""
-        return self.or_else(name, lambda text: values.seconds(text, zero=zero, most=most), default)
+        return self.or_else(
+            name, lambda text: values.seconds(text, zero=zero, least=least, most=most), default
+        )
 
     def switch(self, name: str, *, default: bool) -> bool:
         """An on/off setting."""

@@ -21,6 +21,11 @@ LONGEST_KEY: Final = 200
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """RFC 6750's token68: it can stand in a header, an nginx configuration and a list of keys."""
 
+LONGEST_PASSWORD_BYTES: Final = 72
+"""What bcrypt takes."""
+_EMAIL = re.compile(r"[^@\s]+@(?:[^@\s]+\.[^@\s.]+|localhost)")
+_LONGEST_EMAIL = 254
+
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LONGEST_HOST_NAME = 253
@@ -63,6 +68,26 @@ def api_key(text: str) -> str:
     return key
 
 
+def password(text: str) -> str:
+    """Read a password of the user's own, as it was written; it is never shown."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if not 0 < size <= LONGEST_PASSWORD_BYTES:
+        raise ValueRefusedError(
+            f"expected a password of at most {LONGEST_PASSWORD_BYTES} bytes, found {size}"
+        )
+    return text
+
+
+def email(text: str) -> str:
+    """Read an e-mail address, as far as that can be told from its form."""
+    address = text.strip()
+    if len(address) > _LONGEST_EMAIL or not _EMAIL.fullmatch(address):
+        raise ValueRefusedError(
+            f"expected an e-mail address such as ada@example.com, found {quoted(text)}"
+        )
+    return address
+
+
 def host_name(text: str) -> str:
     """Read a host name, in lower case; a leading dot, meaning every name below it, is kept."""
     name = text.strip().lower()
@@ -82,13 +107,17 @@ def host_names(text: str) -> tuple[str, ...]:
 
 def bind_address(text: str) -> Address:
     """Read the address on which ports are published: an IP address, not a name."""
+    refused = ValueRefusedError(
+        "expected an IP address: 127.0.0.1 for this machine only, 0.0.0.0 for your network, "
+        f"found {quoted(text)}"
+    )
     try:
-        return ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]"))
+        address = ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]"))
     except ValueError:
-        raise ValueRefusedError(
-            "expected an IP address: 127.0.0.1 for this machine only, 0.0.0.0 for your network, "
-            f"found {quoted(text)}"
-        ) from None
+        raise refused from None
+    if getattr(address, "scope_id", None) or address.is_multicast:
+        raise refused  # Docker publishes on neither
+    return address
 
 
 def origin(text: str) -> str:
@@ -157,16 +186,20 @@ def whole_number(text: str, least: int, most: int | None = None) -> int:
     return value
 
 
-def seconds(text: str, *, zero: bool = False, most: float = float("inf")) -> float:
+def seconds(
+    text: str, *, zero: bool = False, least: float = 0.0, most: float = float("inf")
+) -> float:
     """Read a duration in seconds, more than 0 unless ``zero`` is allowed."""
     if not re.fullmatch(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?", text.strip()):
         raise ValueRefusedError(f"expected a number of seconds, found {quoted(text)}")
     value = float(text)
     if value > most:
         raise ValueRefusedError(f"expected at most {most:g} seconds, found {value:g}")
-    if value < 0 or (value == 0 and not zero):
-        least = "0 or more" if zero else "more than 0"
-        raise ValueRefusedError(f"expected {least} seconds, found {value:g}")
+    if zero and value == 0:
+        return value
+    if value <= 0 or value < least:
+        lower = f"at least {least:g}" if least else "0 or more" if zero else "more than 0"
+        raise ValueRefusedError(f"expected {lower} seconds, found {value:g}")
     return value
 
 

@@ -7,18 +7,18 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from foundry_common import values
+from foundry_common.env import Reader, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["Settings", "SettingsError"]
+
 DEFAULT_SYSTEM_PROMPT = (
     "You are a helpful assistant. Answer briefly and clearly, in the language of the question."
 )
-
-
-class SettingsError(ValueError):
-    """An environment variable is missing or unusable; the message names it and says what to set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,70 +48,24 @@ class Settings:
             SettingsError: a value cannot be used; the message says which and why.
         """
         env = os.environ if environ is None else environ
+        read = Reader(env)
+        app_root = read.optional("CHAINLIT_APP_ROOT")
         return cls(
-            gateway_url=_url(env, "GATEWAY_URL", cls.gateway_url),
-            gateway_api_key=_secret(env, "GATEWAY_API_KEY"),
-            auth_secret=_secret(env, "CHAINLIT_AUTH_SECRET"),
-            host=env.get("CHAINLIT_HOST") or cls.host,
-            port=int(_number(env, "CHAINLIT_PORT", cls.port, minimum=1, maximum=65535)),
-            app_root=Path(
-                env.get("CHAINLIT_APP_ROOT") or Path(tempfile.gettempdir()) / "foundry-chat"
-            ),
-            development=env.get("CHAINLIT_DEV", "").lower() in {"1", "true", "yes", "on"},
+            gateway_url=read.or_else("GATEWAY_URL", values.origin, cls.gateway_url),
+            gateway_api_key=read.secret("GATEWAY_API_KEY", values.api_key) or "",
+            auth_secret=read.secret("CHAINLIT_AUTH_SECRET") or "",
+            host=read.text("CHAINLIT_HOST", cls.host),
+            port=read.integer("CHAINLIT_PORT", cls.port, least=1, most=65_535),
+            app_root=Path(app_root or Path(tempfile.gettempdir()) / "foundry-chat"),
+            development=read.switch("CHAINLIT_DEV", default=cls.development),
+            # Empty is a choice: no prompt at all.
             system_prompt=env.get("CHAINLIT_SYSTEM_PROMPT", cls.system_prompt),
-            connect_timeout=_number(
-                env, "CHAINLIT_CONNECT_TIMEOUT", cls.connect_timeout, minimum=0.1
+            connect_timeout=read.seconds(
+                "CHAINLIT_CONNECT_TIMEOUT", cls.connect_timeout, least=0.1
             ),
-            read_timeout=_number(env, "CHAINLIT_READ_TIMEOUT", cls.read_timeout, minimum=1),
-            models_interval=_number(
-                env, "CHAINLIT_MODELS_INTERVAL", cls.models_interval, minimum=0.2
+            read_timeout=read.seconds("CHAINLIT_READ_TIMEOUT", cls.read_timeout, least=1),
+            models_interval=read.seconds(
+                "CHAINLIT_MODELS_INTERVAL", cls.models_interval, least=0.2
             ),
-            abandon_after=_number(env, "CHAINLIT_ABANDON_AFTER", cls.abandon_after, minimum=0.1),
+            abandon_after=read.seconds("CHAINLIT_ABANDON_AFTER", cls.abandon_after, least=0.1),
         )
-
-
-def _url(env: Mapping[str, str], name: str, default: str) -> str:
-    value = (env.get(name) or default).rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError(
-            f"{name} must be an http(s) address such as http://gateway:8000, got {value!r}."
-        )
-    return value
-
-
-def _number(
-    env: Mapping[str, str],
-    name: str,
-    default: float,
-    *,
-    minimum: float,
-    maximum: float = float("inf"),
-) -> float:
-    text = env.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        raise SettingsError(f"{name} must be a number, got {text!r}.") from None
-    if not minimum <= value <= maximum:
-        raise SettingsError(f"{name} must be between {minimum} and {maximum}, got {text}.")
-    return value
-
-
-def _secret(env: Mapping[str, str], name: str) -> str:
-    """Read ``name``, else the file that ``name``_FILE points at; empty when neither is set."""
-    if value := env.get(name):
-        return value
-    if not (path := env.get(f"{name}_FILE")):
-        return ""
-    try:
-        value = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{name}_FILE points at {path}, which cannot be read: {error.strerror}."
-        ) from error
-    if not value:
-        raise SettingsError(f"{name}_FILE points at {path}, which is empty.")
-    return value

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from foundry_common import env, values
 from foundry_host.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ DEFAULT_DATA_DIR = Path.home() / ".foundry-chat"
 PUBLIC_CATALOG_URL = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +159,12 @@ def read_settings(
     def flag(option: bool | None, variable: str, *, default: bool) -> bool:  # noqa: FBT001
         if option is not None:
             return option
-        value = environ.get(variable, "").strip().lower()
-        if value in _TRUE:
-            return True
-        if value in _FALSE:
-            return False
-        if value:
-            raise SettingsError(f"{variable}={value!r} is neither yes nor no.", "Write yes or no.")
-        return default
+        try:
+            return env.Reader(environ).switch(variable, default=default)
+        except env.SettingsError as error:
+            raise SettingsError(f"{error}.", "Write yes or no.") from None
 
-    models = options.model or _split(
-        environ.get("FOUNDRY_HOST_MODEL") or environ.get("EMBEDDED_MODEL")
-    )
+    models = options.model or _models(environ)
     urls = options.url or _split(environ.get("FOUNDRY_HOST_URL")) or [DEFAULT_URL]
     data_dir = path(options.data_dir, "FOUNDRY_HOST_DATA_DIR") or DEFAULT_DATA_DIR
     public = flag(options.public_catalog, "FOUNDRY_HOST_PUBLIC_CATALOG", default=True)
@@ -234,6 +227,17 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _models(environ: Mapping[str, str]) -> Sequence[str]:
+    """Aliases by the rule that the gateway reads them by; EMBEDDED_MODEL is one of them alone."""
+    read = env.Reader(environ)
+    try:
+        several = read.value("FOUNDRY_HOST_MODEL", values.model_names)
+        single = read.value("EMBEDDED_MODEL", values.model_name)
+    except env.SettingsError as error:
+        raise SettingsError(f"{error}.", "Give a model's alias, such as qwen2.5-0.5b.") from None
+    return several or ((single,) if single else ())
 
 
 def _split(value: str | None) -> list[str]:

@@ -1,7 +1,8 @@
-"""Admission control: so many requests at once, so many waiting in order, the rest turned away.
+"""Admission control: so many requests and tokens at once, the rest in order or turned away.
 
-Foundry Local starts every request at once and slows all of them down together; here the ones that
-cannot be served well wait their turn instead.
+Foundry Local starts every request at once and slows all of them down together, and what it needs
+for a prompt grows with the prompt: eight of 7,000 tokens take more memory than its container has,
+eight short ones take none. So both are counted here, and what cannot be served well waits.
 """
 
 from __future__ import annotations
@@ -19,17 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 MAX_RETRY_AFTER_SECONDS = 60
+MAX_OVERTAKEN = 16
+"""How many may go before one that was there first and waits for tokens."""
 _REMEDY = (
-    "Try again after the time in Retry-After, or raise GATEWAY_MAX_CONCURRENCY or "
-    "GATEWAY_MAX_QUEUE if the machine has room."
+    "Try again after the time in Retry-After, or raise GATEWAY_MAX_CONCURRENCY, "
+    "GATEWAY_MAX_PROMPT_TOKENS or GATEWAY_MAX_QUEUE if the machine has room."
 )
 
 
 class Ticket:
-    """A place in the queue."""
+    """A place in the queue.
 
-    def __init__(self, ready: asyncio.Future[None], queue: deque[Ticket]) -> None:
+    Args:
+        ready: Done when its turn has come.
+        tokens: What it counts.
+        queue: Where it waits.
+    """
+
+    def __init__(self, ready: asyncio.Future[None], tokens: int, queue: deque[Ticket]) -> None:
         self.ready = ready
+        self.tokens = tokens
+        self.overtaken = 0
         self._queue = queue
 
     @property
@@ -42,18 +53,24 @@ class Ticket:
 
 
 class Admission:
-    """A bounded number of slots with a bounded first-in-first-out queue.
+    """A bounded number of slots and of tokens, with a bounded queue.
+
+    First in, first out, but while one waits for tokens those behind it that fit go first, up to
+    ``MAX_OVERTAKEN`` times: short questions do not stand behind a book, and the book is read.
 
     Args:
         limit: Requests served at once.
         max_waiting: Requests that may wait.
         timeout: Seconds that one may wait.
+        max_tokens: Tokens of all prompts served at once; a longer prompt counts as all of them.
     """
 
-    def __init__(self, limit: int, max_waiting: int, timeout: float) -> None:
+    def __init__(self, limit: int, max_waiting: int, timeout: float, max_tokens: int) -> None:
         self.limit = limit
         self.max_waiting = max_waiting
+        self.max_tokens = max_tokens
         self.active = 0
+        self.active_tokens = 0
         self._timeout = timeout
         self._queue: deque[Ticket] = deque()
         self._typical_seconds = 1.0
@@ -64,44 +81,51 @@ class Admission:
         return len(self._queue)
 
     @asynccontextmanager
-    async def slot(self, wait: Callable[[Ticket], Awaitable[None]]) -> AsyncIterator[None]:
+    async def slot(
+        self, wait: Callable[[Ticket], Awaitable[None]], tokens: int
+    ) -> AsyncIterator[None]:
         """Hold a slot for the duration of the block.
 
         Args:
             wait: Awaits the turn on the caller's behalf, so that it can keep its client informed.
+            tokens: How long the prompt is, at least about.
 
         Raises:
             OverloadedError: The queue is full, or the wait took too long.
         """
-        if self.active < self.limit and not self._queue:
-            self.active += 1
+        tokens = min(tokens, self.max_tokens)
+        if not self._queue and self._fits(tokens):
+            self._take(tokens)
         else:
-            await self._take_turn(wait)
+            await self._take_turn(wait, tokens)
         started = time.monotonic()
         try:
             yield
         finally:
             self._typical_seconds += 0.1 * (time.monotonic() - started - self._typical_seconds)
-            self._release()
+            self._release(tokens)
 
-    async def _take_turn(self, wait: Callable[[Ticket], Awaitable[None]]) -> None:
-        if len(self._queue) >= self.max_waiting:
+    async def _take_turn(self, wait: Callable[[Ticket], Awaitable[None]], tokens: int) -> None:
+        ticket = Ticket(asyncio.get_running_loop().create_future(), tokens, self._queue)
+        self._queue.append(ticket)
+        self._advance()
+        if not ticket.ready.done() and len(self._queue) > self.max_waiting:
+            self._queue.remove(ticket)
             raise OverloadedError(
                 f"{self.active} requests are being answered and {len(self._queue)} wait: the "
                 "queue is full.",
                 _REMEDY,
                 self._retry_after(),
             )
-        ticket = Ticket(asyncio.get_running_loop().create_future(), self._queue)
-        self._queue.append(ticket)
         try:
             async with asyncio.timeout(self._timeout):
                 await wait(ticket)
         except BaseException as error:
             if ticket.ready.done() and not ticket.ready.cancelled():
-                self._release()  # the turn came in the very moment in which the caller left
+                self._release(tokens)  # its turn came in the very moment in which the caller left
             elif ticket in self._queue:
                 self._queue.remove(ticket)
+                self._advance()  # others may have waited only for this one's tokens
             if isinstance(error, TimeoutError):
                 raise OverloadedError(
                     f"No slot became free within {self._timeout:g} seconds.",
@@ -110,13 +134,38 @@ class Admission:
                 ) from None
             raise
 
-    def _release(self) -> None:
-        while self._queue:
-            ticket = self._queue.popleft()
-            if not ticket.ready.done():
-                ticket.ready.set_result(None)  # the slot changes hands; active stays
-                return
+    def _fits(self, tokens: int) -> bool:
+        return self.active < self.limit and self.active_tokens + tokens <= self.max_tokens
+
+    def _take(self, tokens: int) -> None:
+        self.active += 1
+        self.active_tokens += tokens
+
+    def _release(self, tokens: int) -> None:
         self.active -= 1
+        self.active_tokens -= tokens
+        self._advance()
+
+    def _advance(self) -> None:
+        """Admit whoever's turn it is."""
+        passed: list[Ticket] = []
+        for ticket in tuple(self._queue):
+            if self.active >= self.limit:
+                return
+            if ticket.ready.done():  # it has left, and will say so in a moment
+                self._queue.remove(ticket)
+            elif self._fits(ticket.tokens):
+                self._queue.remove(ticket)
+                self._take(ticket.tokens)
+                ticket.ready.set_result(None)
+                for other in passed:
+                    other.overtaken += 1
+                if any(other.overtaken >= MAX_OVERTAKEN for other in passed):
+                    return
+            elif ticket.overtaken >= MAX_OVERTAKEN:
+                return
+            else:
+                passed.append(ticket)
 
     def _retry_after(self) -> int:
         rounds = (len(self._queue) + 1) / self.limit

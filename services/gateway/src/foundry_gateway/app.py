@@ -6,70 +6,93 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from foundry_common.bodies import Budget
+from foundry_common.callers import Callers
+from foundry_gateway import limits
 from foundry_gateway.admission import Admission
+from foundry_gateway.door import log_failure
 from foundry_gateway.downstream import error_response
 from foundry_gateway.errors import (
+    ForeignOriginError,
     GatewayError,
     InvalidApiKeyError,
     InvalidRequestError,
+    UnknownHostError,
     UpstreamError,
 )
 from foundry_gateway.fleet import Fleet
+from foundry_gateway.intake import Intake, expect_json, refuse_encodings
 from foundry_gateway.loading import Loader, not_found
+from foundry_gateway.memory import keep_small
 from foundry_gateway.metrics import Metrics
 from foundry_gateway.models import find_model, list_models
 from foundry_gateway.operations import OPERATIONS, Operation
-from foundry_gateway.prompt import Prompt
+from foundry_gateway.parsing import Parsing
 from foundry_gateway.relay import Relay, Services
 from foundry_gateway.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from foundry_common.bodies import Hold
     from foundry_gateway.settings import Settings
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FAREWELL_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499
-_log = logging.getLogger(__name__)
 _NOT_FOUND = 404
-_METHOD_NOT_ALLOWED = 405
-_TOO_LARGE = 413
+_EXPECTATION_FAILED = 417
 
 
 def create_app(settings: Settings) -> web.Application:
     """Return the gateway as an aiohttp application.
 
-    Run it with ``handler_cancellation=True``, so that a client that leaves ends its request.
+    Run it with ``handler_cancellation=True``, so that a client that leaves ends its request, and
+    behind ``door.Doorkeeper``, which bounds connections and heads.
 
     Args:
         settings: Everything configurable.
     """
     fleet = Fleet(settings)
-    admission = Admission(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
+    admission = Admission(
+        settings.max_concurrency,
+        settings.max_queue,
+        settings.queue_timeout,
+        settings.max_prompt_tokens,
+    )
+    bodies = Budget(limits.body_budget(settings.max_body_bytes))
     metrics = Metrics()
-    metrics.watch(admission, fleet)
-    loader = Loader(settings.load_timeout, metrics)
-    gateway = Gateway(Services(settings, fleet, loader, admission, metrics))
+    metrics.watch(admission, fleet, bodies)
+    services = Services(
+        settings,
+        fleet,
+        Loader(settings.load_timeout, metrics),
+        admission,
+        metrics,
+        Intake(settings.max_body_bytes, bodies),
+        Parsing(settings.max_body_bytes),
+        bodies,
+        Budget(limits.ANSWERS),
+    )
+    gateway = Gateway(services)
     app = web.Application(middlewares=[gateway.guard], client_max_size=settings.max_body_bytes)
-    app.router.add_get("/v1/models", gateway.models)
-    app.router.add_get("/v1/models/{model:.+}", gateway.model)
-    for operation in OPERATIONS:
-        app.router.add_post(operation.path, gateway.relay(operation))
-    app.router.add_get("/health", gateway.health)
-    app.router.add_get("/ready", gateway.ready)
-    app.router.add_get("/status", gateway.status)
-    app.router.add_get("/metrics", gateway.metrics)
+    for path, handlers in gateway.routes().items():
+        for method, handler in handlers.items():
+            app.router.add_route(method, path, handler, expect_handler=_expect_nothing)
+    app.router.add_route("*", "/{path:.*}", gateway.nowhere, expect_handler=_expect_nothing)
     app.on_shutdown.append(gateway.drain)
     app.cleanup_ctx.append(gateway.lifespan)
     return app
+
+
+async def _expect_nothing(request: web.Request) -> None:
+    """Leave a body's sender waiting: whether it may send is judged later, see ``intake``."""
 
 
 class Gateway:
@@ -81,19 +104,25 @@ class Gateway:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._status = Status(services.settings, services.fleet, services.admission)
+        settings = services.settings
+        self._status = Status(settings, services.fleet, services.admission, services.bodies)
+        self._callers = Callers(settings.allowed_hosts, settings.host)
         services.metrics.ready.set_function(lambda: float(self._status.obstacle() is None))
         self._relays: set[Relay] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        key = services.settings.api_key
+        key = settings.api_key
         self._key_digest = _digest(key) if key else None
+        self._methods = {path: ",".join(methods) for path, methods in self.routes().items()}
 
     async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
         """Look at Foundry Local for as long as the application runs."""
         del app
         self._services.fleet.start()
+        keeping_small = asyncio.create_task(keep_small())
         yield
+        keeping_small.cancel()
+        self._services.parsing.close()
         await self._services.loader.close()
         await self._services.fleet.close()
 
@@ -114,48 +143,82 @@ class Gateway:
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Check the key and give every error the same shape."""
+        """Judge who asks, from where and how, and give every error the same shape."""
         try:
+            self._check_caller(request)
+            refuse_encodings(request)
             if request.path.startswith("/v1/"):
                 self._check_key(request)
+            _check_expectation(request)
             return await handler(request)
-        except web.HTTPException as error:
-            if request.method == "OPTIONS" and "Allow" in error.headers:
-                return web.Response(status=204, headers={"Allow": error.headers["Allow"]})
-            refusal: GatewayError = _refusal(request, error)
-            allow = error.headers.get("Allow")
+        except _WrongMethodError as error:
+            if request.method == "OPTIONS":
+                return web.Response(status=204, headers={"Allow": error.allowed})
+            refusal: GatewayError = error
         except GatewayError as error:
-            refusal, allow = error, None
+            refusal = error
+        except web.HTTPException:
+            refusal = _no_route()
         except ConnectionError:
             return web.Response(status=CLIENT_CLOSED_REQUEST)  # nobody is left to read it
-        except Exception:  # noqa: BLE001 - logged, and the client gets the usual shape
-            _log.exception("unexpected failure")
-            refusal, allow = UpstreamError("The gateway failed.", "See its log.", status=500), None
+        except Exception as error:  # noqa: BLE001 - logged, and the client gets the usual shape
+            log_failure(error)
+            refusal = UpstreamError("The gateway failed.", "See its log.", status=500)
+        refusal.forget_origin()
         self._services.metrics.reject(refusal.code, request.headers)
-        response = error_response(refusal)
-        if allow is not None:
-            response.headers["Allow"] = allow
-        return response
+        return error_response(refusal)
+
+    def routes(self) -> dict[str, dict[str, Handler]]:
+        """Return the handlers by path and method."""
+        return {
+            "/v1/models": _looked_at(self.models),
+            "/v1/models/{model:.+}": _looked_at(self.model),
+            **{operation.path: {"POST": self.relay(operation)} for operation in OPERATIONS},
+            "/health": _looked_at(self.health),
+            "/ready": _looked_at(self.ready),
+            "/status": _looked_at(self.status),
+            "/metrics": _looked_at(self.metrics),
+        }
+
+    async def nowhere(self, request: web.Request) -> web.StreamResponse:
+        """Whatever has no route, or not by this method."""
+        path = request.path
+        methods = self._methods.get(path)
+        if methods is None and path.startswith("/v1/models/") and path != "/v1/models/":
+            methods = "GET,HEAD"
+        if methods is not None:
+            raise _WrongMethodError(request.method, path, methods)
+        raise _no_route()
 
     def relay(self, operation: Operation) -> Handler:
         """Return the handler of one forwarded operation."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            prompt = await Prompt.read(operation, await request.read())
-            relay = Relay(self._services, request, operation, prompt)
-            self._relays.add(relay)
-            self._idle.clear()
-            try:
-                response = await relay.run()
-            finally:
-                self._relays.discard(relay)
-                if not self._relays:
-                    self._idle.set()
-            if relay.error is not None:
-                self._status.note(relay.error)
-            return response
+            expect_json(request)
+            with self._services.bodies.hold(0) as hold:
+                return await self._relay(request, operation, hold)
 
         return handle
+
+    async def _relay(
+        self, request: web.Request, operation: Operation, hold: Hold
+    ) -> web.StreamResponse:
+        body = await self._services.intake.read(request, hold)
+        prompt = await self._services.parsing.read(operation, body, hold)
+        del body  # the prompt has it, until it has been sent
+        relay = Relay(self._services, request, operation, prompt, hold)
+        self._relays.add(relay)
+        self._idle.clear()
+        try:
+            response = await relay.run()
+        finally:
+            prompt.forget()
+            self._relays.discard(relay)
+            if not self._relays:
+                self._idle.set()
+        if relay.error is not None:
+            self._status.note(relay.error)
+        return response
 
     async def models(self, request: web.Request) -> web.Response:
         """``GET /v1/models``; also while Foundry Local is down, so that a chat can say so."""
@@ -197,6 +260,21 @@ class Gateway:
         body = generate_latest(self._services.metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    def _check_caller(self, request: web.Request) -> None:
+        fields = request.headers
+        hosts = fields.getall("Host", ())
+        if len(hosts) == 1 and request.host != hosts[0]:
+            # An address instead of a path (RFC 9112, 3.2.2): then its name counts as well.
+            refusal = self._callers.refusal([request.host], ())
+            hosts = hosts if refusal is None else ()
+        fetch = (fields.get("Sec-Fetch-Site", ""), fields.get("Sec-Fetch-Mode", ""))
+        refusal = self._callers.refusal(hosts, fields.getall("Origin", ()), fetch)
+        if refusal is not None:
+            known = (
+                UnknownHostError if refusal.code == UnknownHostError.code else ForeignOriginError
+            )
+            raise known(refusal.problem, refusal.remedy)
+
     def _check_key(self, request: web.Request) -> None:
         if self._key_digest is None:
             return
@@ -215,22 +293,35 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def _refusal(request: web.Request, error: web.HTTPException) -> InvalidRequestError:
-    if error.status == _TOO_LARGE:
-        return InvalidRequestError(
-            "The request body is too large.",
-            "Send less, or raise GATEWAY_MAX_BODY_BYTES.",
-            status=_TOO_LARGE,
-        )
-    if error.status == _METHOD_NOT_ALLOWED:
-        return InvalidRequestError(
-            f"{request.method} is not allowed on {request.path[:100]}.",
-            "Use POST to ask, GET to look.",
-            status=_METHOD_NOT_ALLOWED,
-        )
+class _WrongMethodError(InvalidRequestError):
+    """The route exists, but not for this method."""
+
+    status = 405
+
+    def __init__(self, method: str, path: str, allowed: str) -> None:
+        super().__init__(f"{method} is not allowed on {path}.", "Use POST to ask, GET to look.")
+        self.allowed = allowed
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "Allow": self.allowed}
+
+
+def _looked_at(handler: Handler) -> dict[str, Handler]:
+    return {"GET": handler, "HEAD": handler}
+
+
+def _no_route() -> InvalidRequestError:
     return InvalidRequestError(
-        f"The gateway has no route {request.path[:100]}.",
+        "The gateway has no such route.",
         "It serves /v1/models, /v1/chat/completions, /v1/responses, /v1/embeddings, /status, "
         "/ready, /health and /metrics; Foundry Local's own administration stays on its host.",
-        status=_NOT_FOUND if error.status < 500 else error.status,  # noqa: PLR2004
+        status=_NOT_FOUND,
     )
+
+
+def _check_expectation(request: web.Request) -> None:
+    for value in request.headers.getall("Expect", ()):
+        if value.strip().lower() != "100-continue":
+            raise InvalidRequestError(
+                "This expectation cannot be met.", "Leave Expect out.", status=_EXPECTATION_FAILED
+            )

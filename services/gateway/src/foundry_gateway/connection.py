@@ -13,17 +13,22 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Protocol, cast
 
+from foundry_gateway import limits
 from foundry_gateway.transport_errors import (
     AnswerTimeoutError,
+    AnswerTooLargeError,
     ConnectionBrokenError,
     TransportError,
 )
 from foundry_gateway.wire import ResponseParser, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from foundry_common.bodies import Hold
 
 HIGH_WATER_BYTES = 262_144
+_SMALL_BYTES = 65_536
 # Windows and macOS have no such option: there the 40 ms stay, nothing breaks.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -120,21 +125,28 @@ class Response:
         self._enough = True
         self._wake()
 
-    async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
+    async def read(self, limit: int = limits.ANSWER, hold: Hold | None = None) -> bytes:
         """Return the whole body.
+
+        Args:
+            limit: Bytes that it may have.
+            hold: A share of a budget that grows with it.
 
         Raises:
             TransportError: It broke off or exceeds ``limit`` bytes.
+            BudgetUsedUpError: There is no room for it.
         """
         parts = []
         size = 0
         while data := await self.read_some():
-            parts.append(data)
             size += len(data)
             if size > limit:
                 self.close()
-                raise ConnectionBrokenError("the answer is too large", answered=True)
-        return b"".join(parts)
+                raise AnswerTooLargeError("the answer is too large", answered=True)
+            if hold is not None:
+                hold.grow(len(data))
+            parts.append(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
         """Give the connection up unless the answer is complete. Safe to call twice."""
@@ -228,11 +240,23 @@ class Connection(asyncio.Protocol):
             with contextlib.suppress(OSError):
                 self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
-    def send(self, request: bytes, patience: float) -> Response:
-        """Write a request; the answer is filled in as it arrives."""
+    def send(
+        self, head: bytes, body: Sequence[bytes | memoryview], size: int, patience: float
+    ) -> Response:
+        """Write a request; the answer is filled in as it arrives.
+
+        Args:
+            head: Request line and header fields.
+            body: The body's pieces.
+            size: Their bytes.
+            patience: Longest silence in seconds.
+        """
         assert self._transport is not None  # noqa: S101
         response = self._response = Response(self, patience)
-        self._transport.write(request)
+        if size <= _SMALL_BYTES:
+            self._transport.write(b"".join((head, *body)))
+        else:  # what is not sent yet is kept by reference, not copied
+            self._transport.writelines((head, *body))
         return response
 
     def data_received(self, data: bytes) -> None:

@@ -94,6 +94,23 @@ class Downstream:
             transport.abort()
             raise ConnectionAbortedError("the client has stopped reading") from None
 
+    async def send_whole(self, body: bytes) -> web.StreamResponse:
+        """Answer in one piece; returns when it is on its way, so that its memory can be counted.
+
+        Raises:
+            ConnectionError: The client has gone, or does not read.
+        """
+        response = web.Response(body=body, content_type="application/json")
+        try:
+            async with asyncio.timeout(self._patience):
+                await response.prepare(self._request)
+                await response.write_eof()
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionAbortedError("the client has stopped reading") from None
+        return response
+
     @contextmanager
     def reassuring(
         self, describe: Callable[[], str], give_up: Callable[[GatewayError], None]

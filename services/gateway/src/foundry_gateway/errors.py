@@ -3,20 +3,24 @@
 The tree::
 
     GatewayError
-    ├── InvalidRequestError           400, 404, 405, 413   invalid_request
-    │   └── ContextLengthError 400                 context_length_exceeded
+    ├── InvalidRequestError           400, 404, 405, 408, 413, 415, 417, 431   invalid_request
+    │   └── ContextLengthError        400                  context_length_exceeded
+    ├── UnknownHostError              421                  unknown_host
+    ├── ForeignOriginError            403                  foreign_origin
     ├── InvalidApiKeyError            401                  invalid_api_key
     ├── ModelNotFoundError            404                  model_not_found
     ├── ModelNotCachedError           404                  model_not_cached
-    ├── OverloadedError               429 + Retry-After    overloaded
-    ├── UpstreamError            502                  upstream_error
-    ├── ModelLoadError          503                  model_load_failed
+    ├── OverloadedError               429, 503 + Retry-After   overloaded
+    ├── UpstreamError                 502                  upstream_error
+    ├── ModelLoadError                503                  model_load_failed
     └── FoundryUnreachableError       503                  foundry_unreachable, with a ``cause``
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from foundry_gateway import remedies
 
 if TYPE_CHECKING:
     from foundry_gateway.transport_errors import Cause
@@ -38,6 +42,9 @@ class GatewayError(Exception):
     cause: Cause | None = None
     retry_after: int | None = None
     should_retry: ClassVar[bool] = False
+    event: tuple[str, str] | None = None
+    """Problem and remedy for everybody who may look at the status or the log; None where the error
+    is about one request alone, or quotes a caller or the runtime."""
 
     def __init__(
         self, message: str, remedy: str, *, param: str | None = None, status: int | None = None
@@ -50,10 +57,11 @@ class GatewayError(Exception):
             self.status = status
 
     def body(self) -> dict[str, object]:
-        """Return the JSON body, in the shape of OpenAI's errors plus ``cause`` and ``remedy``."""
+        """Return the JSON body: OpenAI's shape, plus ``problem``, ``cause`` and ``remedy``."""
         return {
             "error": {
                 "message": f"{self.message} {self.remedy}".strip(),
+                "problem": self.message,
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,
@@ -70,6 +78,14 @@ class GatewayError(Exception):
             fields["Retry-After"] = str(self.retry_after)
         return fields
 
+    def forget_origin(self) -> None:
+        """Drop the frames in which it arose: they hold the request's body.
+
+        An error that is kept, if only by the frame that handles it, would keep all that in a
+        circle until the garbage collector comes by, and by then it counts for nobody.
+        """
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+
 
 class InvalidRequestError(GatewayError):
     """The request itself is wrong."""
@@ -83,6 +99,32 @@ class ContextLengthError(InvalidRequestError):
     """The prompt alone does not fit the model's context."""
 
     code = "context_length_exceeded"
+
+
+class UnsupportedEncodingError(InvalidRequestError):
+    """The body is encoded, or is not what it should be."""
+
+    status = 415
+
+    def headers(self) -> dict[str, str]:
+        """Return header fields, with the encoding that is taken (RFC 9110, 15.5.16)."""
+        return {**super().headers(), "Accept-Encoding": "identity"}
+
+
+class UnknownHostError(GatewayError):
+    """The request is for a name that is not the gateway's."""
+
+    code = "unknown_host"
+    type = "invalid_request_error"
+    status = 421
+
+
+class ForeignOriginError(GatewayError):
+    """A page of another site asks."""
+
+    code = "foreign_origin"
+    type = "invalid_request_error"
+    status = 403
 
 
 class InvalidApiKeyError(GatewayError):
@@ -137,6 +179,7 @@ class UpstreamError(GatewayError):
 
     code = "upstream_error"
     status = 502
+    event = ("Foundry Local failed on a request, or broke an answer off.", remedies.RESTART)
 
 
 class ModelLoadError(GatewayError):
@@ -144,6 +187,7 @@ class ModelLoadError(GatewayError):
 
     code = "model_load_failed"
     status = 503
+    event = ("Foundry Local could not load a model.", remedies.LOAD_FAILED)
 
 
 class FoundryUnreachableError(GatewayError):
@@ -162,3 +206,4 @@ class FoundryUnreachableError(GatewayError):
     def __init__(self, message: str, remedy: str, cause: Cause) -> None:
         super().__init__(message, remedy)
         self.cause = cause
+        self.event = (message, remedy)

@@ -14,6 +14,9 @@ from foundry_gateway.sse import EventScanner
 from foundry_gateway.transport_errors import AnswerTimeoutError, ConnectionBrokenError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from foundry_common.bodies import Hold
     from foundry_gateway.connection import Response
     from foundry_gateway.operations import Operation
     from foundry_gateway.prompt import Prompt
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 # A refusal comes at once; an answer would take longer, and nobody wants it.
 _REFUSAL_TIMEOUT = 5.0
+_LONGEST_REFUSAL = 1_048_576
 _OK = 200
 _BAD_REQUEST = 400
 _BAD_GATEWAY = 502
@@ -46,7 +50,13 @@ class Fault:
 
 
 async def ask(
-    upstream: Upstream, operation: Operation, prompt: Prompt, body: bytes, patience: float
+    upstream: Upstream,
+    operation: Operation,
+    prompt: Prompt,
+    body: Sequence[bytes | memoryview],
+    *,
+    patience: float,
+    hold: Hold,
 ) -> Answer | Fault:
     """Send a request and wait for its answer's first event, or for the whole if it is no stream.
 
@@ -56,22 +66,24 @@ async def ask(
         prompt: The request, for what its client wants to see.
         body: The request as it goes out.
         patience: Longest silence in seconds.
+        hold: What an answer in one piece takes of the answers' budget.
 
     Raises:
         TransportError: No answer came.
+        BudgetUsedUpError: There is no room for the answer now.
     """
     response = await upstream.post(operation.path, body, patience)
     try:
         if response.status != _OK:
             status = response.status if response.status >= _BAD_REQUEST else _BAD_GATEWAY
-            message = error_message(await response.read())
+            message = error_message(await response.read(_LONGEST_REFUSAL))
             return Fault(status, message or f"it answered {response.status} without a word")
         kind = response.headers.get("content-type", "")
         if prompt.stream and "text/event-stream" in kind:
             return await _begin_stream(upstream, operation, prompt, response)
         if prompt.stream or "json" not in kind:
             return Fault(_BAD_GATEWAY, f"it answered with {kind[:100] or 'something'} instead")
-        whole = await response.read()
+        whole = await response.read(hold=hold)
         if whole.lstrip().startswith(b'{"error"'):
             return Fault(_BAD_REQUEST, error_message(whole))
         return Answer(response, None, whole)
@@ -109,14 +121,13 @@ async def _ask_why(upstream: Upstream, operation: Operation, prompt: Prompt) -> 
     """Ask the same without streaming, to hear why a stream ended before it began."""
     silence = "it ended the stream before it began"
     try:
-        response = await upstream.post(
-            operation.path, await prompt.encode_whole(), _REFUSAL_TIMEOUT
-        )
+        response = await upstream.post(operation.path, prompt.encode_whole(), _REFUSAL_TIMEOUT)
     except AnswerTimeoutError:
         return Fault(_BAD_GATEWAY, silence)
     try:
         if response.status < _BAD_REQUEST:
             return Fault(_BAD_GATEWAY, silence)
-        return Fault(response.status, error_message(await response.read()) or silence)
+        message = error_message(await response.read(_LONGEST_REFUSAL))
+        return Fault(response.status, message or silence)
     finally:
         response.close()

@@ -21,6 +21,7 @@ State = Literal["loaded", "available", "missing"]
 
 # How long a refused load counts: a person may have downloaded the model meanwhile.
 MISSING_TTL = 30.0
+MOST_MISSING = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class Inventory:
         now = time.monotonic()
         # Callers choose these names: what has run out goes, so that they cannot fill the memory.
         self._missing = {name: due for name, due in self._missing.items() if due > now}
-        self._missing[alias.lower()] = now + MISSING_TTL
+        if len(self._missing) < MOST_MISSING:
+            self._missing[alias.lower()] = now + MISSING_TTL
 
     def note_unloaded(self, variant: str) -> None:
         """The runtime says that a variant is not loaded."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from foundry_gateway import faults, remedies
 from foundry_gateway.dialects import Dialect, DialectError, error_message
+from foundry_gateway.door import log_failure
 from foundry_gateway.errors import (
     GatewayError,
     ModelLoadError,
@@ -70,9 +71,10 @@ class Loader:
         if isinstance(error, ModelNotFoundError | ModelNotCachedError):
             key[0].inventory.note_missing(alias)
         elif isinstance(error, GatewayError | TransportError):
-            _log.warning("loading failed: %s", error)
+            # Not its words: they may quote the name that a caller made up.
+            _log.warning("loading failed: %s", type(error).__name__)
         else:
-            _log.error("loading failed", exc_info=error)
+            log_failure(error)
 
     async def _timed_load(self, upstream: Upstream, target: Target) -> str:
         started = time.perf_counter()

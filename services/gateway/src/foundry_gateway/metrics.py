@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from foundry_common.bodies import Budget
     from foundry_gateway.admission import Admission
     from foundry_gateway.fleet import Fleet
 
@@ -152,7 +153,7 @@ class Metrics:
         )
         self.ready = self._gauge("ready", "Whether a chat could be answered now.")
 
-    def watch(self, admission: Admission, fleet: Fleet) -> None:
+    def watch(self, admission: Admission, fleet: Fleet, bodies: Budget) -> None:
         """Expose the queue and the upstreams, read at scrape time."""
         self._gauge("requests_active", "Requests being answered.").set_function(
             lambda: admission.active
@@ -161,6 +162,16 @@ class Metrics:
             lambda: admission.waiting
         )
         self._gauge("requests_limit", "Requests answered at once at most.").set(admission.limit)
+        self._gauge(
+            "prompt_tokens_active", "Tokens of the prompts being answered, about."
+        ).set_function(lambda: admission.active_tokens)
+        self._gauge("prompt_tokens_limit", "Tokens of prompts answered at once at most.").set(
+            admission.max_tokens
+        )
+        self._gauge("body_bytes_held", "Bytes of request bodies being read or held.").set_function(
+            lambda: bodies.held
+        )
+        self._gauge("body_bytes_limit", "Bytes of request bodies held at most.").set(bodies.total)
         up = Gauge(
             "foundry_gateway_upstream_up",
             "Whether Foundry Local answers at this address.",

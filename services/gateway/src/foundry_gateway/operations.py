@@ -23,6 +23,8 @@ class Operation:
     ends_with_done: bool = False
     """Whether clients expect ``data: [DONE]``."""
     streams: bool = True
+    keeps_answers: bool = False
+    """Whether the runtime keeps answers, and the prompts with them, unless told not to."""
 
 
 CHAT = Operation(
@@ -40,6 +42,7 @@ RESPONSES = Operation(
     path="/v1/responses",
     required="input",
     limit_fields=("max_output_tokens",),
+    keeps_answers=True,
     finish_marks=(b'"type":"response.completed"', b'"type":"response.incomplete"'),
 )
 EMBEDDINGS = Operation(name="embeddings", path="/v1/embeddings", required="input", streams=False)

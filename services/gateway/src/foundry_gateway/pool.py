@@ -8,15 +8,19 @@ import socket
 import ssl
 from collections import deque
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from foundry_gateway.connection import Connection, Response
 from foundry_gateway.transport_errors import ConnectionBrokenError, UnreachableError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MAX_IDLE_CONNECTIONS = 64
 MAX_IDLE_SECONDS = 30.0
 RESOLVE_TTL_SECONDS = 5.0
+SEND_BUFFER_BYTES = 262_144
 
 Address = tuple[int, tuple[str | int, ...]]
 """Family and socket address."""
@@ -43,7 +47,12 @@ class ConnectionPool:
         self._host_field = f"{host}:{self.port}".encode("ascii")
 
     async def request(
-        self, method: str, path: str, body: bytes = b"", *, patience: float
+        self,
+        method: str,
+        path: str,
+        body: Sequence[bytes | memoryview] = (),
+        *,
+        patience: float,
     ) -> Response:
         """Send a request and wait for the answer's head.
 
@@ -52,26 +61,27 @@ class ConnectionPool:
         Args:
             method: HTTP method.
             path: Path and query.
-            body: JSON, or nothing.
+            body: JSON in pieces, or nothing.
             patience: Longest silence in seconds, until changed on the response.
 
         Raises:
             TransportError: No answer came.
         """
-        request = b"%b %b HTTP/1.1\r\nHost: %b\r\nAccept: */*\r\n" % (
+        head = b"%b %b HTTP/1.1\r\nHost: %b\r\nAccept: */*\r\n" % (
             method.encode("ascii"),
             path.encode("ascii"),
             self._host_field,
         )
-        if body:
-            request += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
-        request += b"\r\n" + body
+        size = sum(len(piece) for piece in body)
+        if size:
+            head += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % size
+        head += b"\r\n"
         while True:
             connection = self._take_idle()
             reused = connection is not None
             if connection is None:
                 connection = await self._connect()
-            response = connection.send(request, patience)
+            response = connection.send(head, body, size, patience)
             try:
                 await response.wait_head()
             except ConnectionBrokenError as error:
@@ -149,6 +159,8 @@ class ConnectionPool:
             try:
                 sock.setblocking(False)  # noqa: FBT003
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # What the system keeps unsent counts for the container's memory as well.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
                 await loop.sock_connect(sock, address)
                 _, protocol = await loop.create_connection(
                     partial(Connection, self, sock),

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from foundry_gateway import exchange, faults, remedies
+from foundry_common.bodies import BudgetUsedUpError
+from foundry_gateway import exchange, faults, limits, remedies
 from foundry_gateway.dialects import error_message
 from foundry_gateway.downstream import Downstream
 from foundry_gateway.errors import (
@@ -18,6 +17,7 @@ from foundry_gateway.errors import (
     InvalidRequestError,
     ModelNotCachedError,
     ModelNotFoundError,
+    OverloadedError,
     UpstreamError,
 )
 from foundry_gateway.exchange import Answer, Fault
@@ -26,20 +26,30 @@ from foundry_gateway.models import default_alias
 from foundry_gateway.passage import Passage
 from foundry_gateway.record import Record
 from foundry_gateway.sse import DONE, read_usage
-from foundry_gateway.transport_errors import AnswerTimeoutError, TransportError
+from foundry_gateway.transport_errors import (
+    AnswerTimeoutError,
+    AnswerTooLargeError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
+    from foundry_common.bodies import Budget, Hold
     from foundry_gateway.admission import Admission, Ticket
     from foundry_gateway.fleet import Fleet
+    from foundry_gateway.intake import Intake
     from foundry_gateway.inventory import Target
     from foundry_gateway.loading import Loader
     from foundry_gateway.metrics import Metrics
     from foundry_gateway.operations import Operation
+    from foundry_gateway.parsing import Parsing
     from foundry_gateway.prompt import Prompt
     from foundry_gateway.settings import Settings
     from foundry_gateway.sse import EventScanner
     from foundry_gateway.upstream import Upstream
 
+_RETRY_AFTER = 5
 _NOT_FOUND = 404
 _SERVER_ERROR = 500
 
@@ -53,6 +63,10 @@ class Services:
     loader: Loader
     admission: Admission
     metrics: Metrics
+    intake: Intake
+    parsing: Parsing
+    bodies: Budget
+    answers: Budget
 
 
 class Relay:
@@ -63,14 +77,21 @@ class Relay:
         request: The client's request.
         operation: What it asks for.
         prompt: Its body.
+        hold: The body's share of the budget.
     """
 
     def __init__(
-        self, services: Services, request: web.Request, operation: Operation, prompt: Prompt
+        self,
+        services: Services,
+        request: web.Request,
+        operation: Operation,
+        prompt: Prompt,
+        hold: Hold,
     ) -> None:
         self._services = services
         self._operation = operation
         self._prompt = prompt
+        self._hold = hold
         self._down = Downstream(
             request,
             stream=prompt.stream,
@@ -98,6 +119,7 @@ class Relay:
         try:
             return await self._run()
         except GatewayError as error:
+            error.forget_origin()
             self._record.error = error
         except asyncio.CancelledError:
             if self._interruption is None or self._task is None:
@@ -115,19 +137,27 @@ class Relay:
 
     async def _run(self) -> web.StreamResponse:
         arrived = time.perf_counter()
-        async with self._services.admission.slot(self._wait_in_queue):
-            self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
-            answer = await self._obtain()
-            try:
-                return await self._forward(answer)
-            finally:
-                answer.response.close()
+        admission = self._services.admission
+        with self._services.answers.hold(0) as room:
+            async with admission.slot(self._wait_in_queue, self._prompt.tokens):
+                self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
+                answer = await self._obtain(room)
+                # It has been sent, and after an answer has begun nothing is sent again.
+                self._prompt.forget()
+                self._hold.release()
+                try:
+                    if answer.scanner is not None:
+                        return await self._forward_stream(answer, answer.scanner)
+                finally:
+                    answer.response.close()
+            self._record.usage = read_usage(answer.first)
+            return await self._down.send_whole(answer.first)
 
     async def _wait_in_queue(self, ticket: Ticket) -> None:
         with self._down.reassuring(lambda: f"queued {ticket.position}", self.interrupt):
             await ticket.ready
 
-    async def _obtain(self) -> Answer:
+    async def _obtain(self, room: Hold) -> Answer:
         """Get an answer that has begun, mending on the way what can be mended.
 
         Whatever the cached state got wrong (a restart, another dialect, an unloaded model) is
@@ -138,7 +168,7 @@ class Relay:
             upstream = await self._services.fleet.pick()
             try:
                 target, variant = await self._resolve(upstream)
-                found = await self._ask(upstream, variant)
+                found = await self._ask(upstream, variant, room)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
                     raise upstream.explain(error) from None
@@ -188,22 +218,23 @@ class Relay:
         self._record.model = upstream.inventory.alias_of(variant)
         return target, variant
 
-    async def _ask(self, upstream: Upstream, variant: str) -> Answer | Fault:
+    async def _ask(self, upstream: Upstream, variant: str, room: Hold) -> Answer | Fault:
         def describe() -> str:
             if upstream.hung and upstream.error is not None:
                 raise upstream.error
             return "waiting for the first token"
 
-        body = await self._prompt.encode(variant)
+        body = self._prompt.encode(variant)
         timeout = self._services.settings.first_token_timeout
         with self._down.reassuring(describe, self.interrupt):
-            return await exchange.ask(upstream, self._operation, self._prompt, body, timeout)
-
-    async def _forward(self, answer: Answer) -> web.StreamResponse:
-        if answer.scanner is not None:
-            return await self._forward_stream(answer, answer.scanner)
-        self._record.usage = read_usage(answer.first)
-        return web.Response(body=answer.first, content_type="application/json")
+            try:
+                return await exchange.ask(
+                    upstream, self._operation, self._prompt, body, patience=timeout, hold=room
+                )
+            except BudgetUsedUpError:
+                raise _no_room() from None
+            except AnswerTooLargeError:
+                raise _answer_too_large() from None
 
     async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
         answer.response.allow_silence(self._services.settings.idle_timeout)
@@ -254,6 +285,21 @@ def _too_long(overflow: faults.Overflow) -> ContextLengthError:
         f"{overflow.context}.",
         "Shorten the conversation, or use a model with a longer context.",
         param="messages",
+    )
+
+
+def _answer_too_large() -> UpstreamError:
+    return UpstreamError(
+        f"Foundry Local's answer has more than {limits.ANSWER} bytes.",
+        "Ask for less at a time, or for a stream.",
+    )
+
+
+def _no_room() -> OverloadedError:
+    return OverloadedError(
+        "Other long answers fill the gateway's memory now.",
+        "Try again after the time in Retry-After, or ask for a stream.",
+        _RETRY_AFTER,
     )
 
 

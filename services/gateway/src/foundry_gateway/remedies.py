@@ -72,6 +72,10 @@ def load_failed(alias: str) -> str:
     )
 
 
+LOAD_FAILED = (
+    "Free memory, or choose a smaller model such as qwen2.5-0.5b with MODEL; "
+    "`foundry model load` on the host shows the runtime's own words."
+)
 RESTART = (
     "Try again; if it happens again restart Foundry Local (`foundry server restart`, or "
     "`foundry service restart` up to CLI 0.8)."

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from foundry_gateway.app import FAREWELL_SECONDS, create_app
+from foundry_gateway.door import Doorkeeper
 from foundry_gateway.version import __version__
 
 if TYPE_CHECKING:
     from foundry_gateway.settings import Settings
 
+_BACKLOG = 512
+_RECEIVE_BUFFER = 65_536
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +58,8 @@ async def _serve(settings: Settings) -> None:
         shutdown_timeout=FAREWELL_SECONDS,  # the application has drained by then
     )
     await runner.setup()
-    await web.TCPSite(runner, settings.host, settings.port, backlog=512).start()
+    assert runner.server is not None  # noqa: S101 - set up just now
+    listener = await listen(Doorkeeper(runner.server), settings.host, settings.port)
     _log.info(
         "foundry_gateway %s on http://%s:%d, Foundry Local at %s",
         __version__,
@@ -65,4 +71,26 @@ async def _serve(settings: Settings) -> None:
         await stop.wait()
     finally:
         _log.info("stopping")
+        listener.close()
         await runner.cleanup()
+
+
+async def listen(keeper: Doorkeeper, host: str, port: int) -> asyncio.Server:
+    """Take connections on an address.
+
+    Args:
+        keeper: Makes what handles each connection.
+        host: Address or name.
+        port: Port, 0 for any.
+    """
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        keeper, host, port, backlog=_BACKLOG, reuse_address=os.name == "posix", start_serving=False
+    )
+    for listening in server.sockets:
+        # What the system receives for a connection that is not read counts for the container too;
+        # accepted connections inherit this.
+        with contextlib.suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    await server.start_serving()
+    return server

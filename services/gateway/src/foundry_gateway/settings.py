@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+
+from foundry_common import values
+from foundry_common.env import Reader, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_FOUNDRY_URL", "DEMO_ALIAS", "Settings", "SettingsError"]
 
 DEFAULT_FOUNDRY_URL = "http://host.docker.internal:51211"
 DEMO_ALIAS = "foundry-demo"
 
-N = TypeVar("N", int, float)
-
-
-class SettingsError(Exception):
-    """A setting is missing or has a value that cannot be used.
-
-    Args:
-        name: The environment variable.
-        problem: What was expected and what was found.
-    """
-
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name}: {problem}")
-        self.name = name
+MIB = 1024 * 1024
+SMALLEST_BODY_LIMIT = 65_536
+LARGEST_BODY_LIMIT = 16 * MIB
+"""What the memory of the gateway's container still has room for: see ``limits``."""
+SMALLEST_PROMPT_LIMIT = 256
+LARGEST_PROMPT_LIMIT = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,12 @@ class Settings:
     refresh_interval: float = 2.0
     """Between two looks at Foundry Local while someone is asking."""
     refresh_interval_idle: float = 15.0
-    max_body_bytes: int = 32 * 1024 * 1024
+    max_body_bytes: int = 12 * MIB
+    """A picture of 8 MB fits, as the data URL of 10.7 MB that it becomes."""
+    max_prompt_tokens: int = 24_576
+    """Tokens of all prompts that are answered at once; a longer one runs alone."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which it may be called, besides those of loopback."""
     shutdown_grace: float = 5.0
     log_level: str = "INFO"
 
@@ -77,25 +77,20 @@ class Settings:
         Raises:
             SettingsError: A value cannot be used.
         """
-        read = _Reader(env)
+        read = Reader(env)
         defaults = cls()
-        urls = read.text("FOUNDRY_URL", DEFAULT_FOUNDRY_URL).split(",")
-        origins = dict.fromkeys(_origin("FOUNDRY_URL", url) for url in urls if url.strip())
-        if not origins:
-            raise SettingsError("FOUNDRY_URL", "expected at least one address, found only commas")
-        embedded = read.optional("EMBEDDED_URL")
         return cls(
-            foundry_urls=tuple(origins),
-            embedded_url=_origin("EMBEDDED_URL", embedded) if embedded else None,
-            model=read.text("MODEL", defaults.model),
-            models=tuple(
-                alias.strip() for alias in read.text("MODELS", "").split(",") if alias.strip()
+            foundry_urls=read.or_else("FOUNDRY_URL", values.origins, defaults.foundry_urls),
+            embedded_url=read.value("EMBEDDED_URL", values.origin),
+            model=read.or_else("MODEL", values.model_name, defaults.model),
+            models=read.or_else("MODELS", values.model_names, ()),
+            embedded_model=read.or_else(
+                "EMBEDDED_MODEL", values.model_name, defaults.embedded_model
             ),
-            embedded_model=read.text("EMBEDDED_MODEL", defaults.embedded_model),
-            embedding_model=read.optional("EMBEDDING_MODEL"),
+            embedding_model=read.value("EMBEDDING_MODEL", values.model_name),
             host=read.text("GATEWAY_HOST", defaults.host),
             port=read.integer("GATEWAY_PORT", defaults.port, least=0, most=65_535),
-            api_key=read.secret("GATEWAY_API_KEY"),
+            api_key=read.secret("GATEWAY_API_KEY", values.api_key),
             max_concurrency=read.integer(
                 "GATEWAY_MAX_CONCURRENCY", defaults.max_concurrency, least=1
             ),
@@ -115,78 +110,21 @@ class Settings:
             refresh_interval_idle=read.seconds(
                 "GATEWAY_REFRESH_INTERVAL_IDLE", defaults.refresh_interval_idle
             ),
-            max_body_bytes=read.integer("GATEWAY_MAX_BODY_BYTES", defaults.max_body_bytes, least=1),
+            max_body_bytes=read.integer(
+                "GATEWAY_MAX_BODY_BYTES",
+                defaults.max_body_bytes,
+                least=SMALLEST_BODY_LIMIT,
+                most=LARGEST_BODY_LIMIT,
+            ),
+            max_prompt_tokens=read.integer(
+                "GATEWAY_MAX_PROMPT_TOKENS",
+                defaults.max_prompt_tokens,
+                least=SMALLEST_PROMPT_LIMIT,
+                most=LARGEST_PROMPT_LIMIT,
+            ),
+            allowed_hosts=read.or_else("ALLOWED_HOSTS", values.host_names, ()),
             shutdown_grace=read.seconds("GATEWAY_SHUTDOWN_GRACE", defaults.shutdown_grace),
             log_level=read.choice(
                 "GATEWAY_LOG_LEVEL", defaults.log_level, ("DEBUG", "INFO", "WARNING", "ERROR")
             ),
         )
-
-
-def _origin(name: str, url: str) -> str:
-    """Reduce an address to scheme, host and port; people paste ``…/v1`` too."""
-    parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
-    try:
-        port = parts.port
-    except ValueError:
-        raise SettingsError(name, f"the port in {url!r} is not a number up to 65535") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(name, f"expected an address like http://host:51211, found {url!r}")
-    if parts.username is not None:
-        raise SettingsError(name, "an address cannot carry a user name or password")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else 80)}"
-
-
-class _Reader:
-    """Reads one environment; an empty value counts as unset, as Compose passes them so."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-
-    def optional(self, name: str) -> str | None:
-        return self._env.get(name, "").strip() or None
-
-    def text(self, name: str, default: str) -> str:
-        return self.optional(name) or default
-
-    def integer(self, name: str, default: int, *, least: int, most: int | None = None) -> int:
-        value = self._number(name, default, int, "a whole number")
-        if value < least or (most is not None and value > most):
-            upper = f" to {most}" if most is not None else " or more"
-            raise SettingsError(name, f"expected {least}{upper}, found {value}")
-        return value
-
-    def seconds(self, name: str, default: float) -> float:
-        value = self._number(name, default, float, "a number of seconds")
-        if not 0 < value < float("inf"):
-            raise SettingsError(name, f"expected more than 0 seconds, found {value}")
-        return value
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name, default).upper()
-        if value not in allowed:
-            raise SettingsError(name, f"expected one of {', '.join(allowed)}, found {value!r}")
-        return value
-
-    def secret(self, name: str) -> str | None:
-        value = self.optional(name)
-        path = self.optional(f"{name}_FILE")
-        if value or not path:
-            return value
-        try:
-            value = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}_FILE", f"cannot read {path}: {error}") from None
-        if not value:
-            raise SettingsError(f"{name}_FILE", f"{path} is empty")
-        return value
-
-    def _number(self, name: str, default: N, convert: Callable[[str], N], expected: str) -> N:
-        text = self.optional(name)
-        if text is None:
-            return default
-        try:
-            return convert(text)
-        except ValueError:
-            raise SettingsError(name, f"expected {expected}, found {text!r}") from None

@@ -7,9 +7,10 @@ slow path tells apart), and a line that starts with ``data:`` is never text.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
+
+import msgspec
 
 DONE = b"data: [DONE]\n\n"
 _BOUNDARY = re.compile(rb"\r?\n\r?\n")
@@ -92,16 +93,40 @@ class EventScanner:
         return b"".join(kept)
 
 
+class _Counts(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class _Inner(msgspec.Struct):
+    usage: _Counts | None = None
+
+
+class _Outer(msgspec.Struct):
+    usage: _Counts | None = None
+    response: _Inner | None = None
+
+
+# Skips what it does not know: an answer may be megabytes of numbers.
+_decode_usage = msgspec.json.Decoder(_Outer).decode
+
+
 def read_usage(body: bytes) -> Usage | None:
     """Return the usage that a JSON answer or event states, in either API's words."""
     try:
-        answer = json.loads(body)
-        usage = answer.get("usage") or answer["response"]["usage"]
-        given = usage.get("prompt_tokens", usage.get("input_tokens", 0))
-        made = usage.get("completion_tokens", usage.get("output_tokens", 0))
-        return Usage(int(given), int(made))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        answer = _decode_usage(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    counts = answer.usage or (answer.response.usage if answer.response else None)
+    if counts is None:
+        return None
+    given = counts.prompt_tokens if counts.prompt_tokens is not None else counts.input_tokens
+    made = (
+        counts.completion_tokens if counts.completion_tokens is not None else counts.output_tokens
+    )
+    return Usage(given or 0, made or 0)
 
 
 def _last_boundary(data: bytes) -> int:

@@ -6,18 +6,14 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from foundry_gateway.errors import (
-    GatewayError,
-    InvalidRequestError,
-    ModelNotCachedError,
-    ModelNotFoundError,
-)
 from foundry_gateway.loading import not_cached, not_found
 from foundry_gateway.models import default_alias, list_models, progress
 from foundry_gateway.version import __version__
 
 if TYPE_CHECKING:
+    from foundry_common.bodies import Budget
     from foundry_gateway.admission import Admission
+    from foundry_gateway.errors import GatewayError, ModelNotCachedError, ModelNotFoundError
     from foundry_gateway.fleet import Fleet
     from foundry_gateway.settings import Settings
     from foundry_gateway.upstream import Upstream
@@ -30,18 +26,26 @@ class Status:
         settings: Its settings.
         fleet: Its upstreams.
         admission: Its queue.
+        budget: What the bodies may take.
     """
 
-    def __init__(self, settings: Settings, fleet: Fleet, admission: Admission) -> None:
+    def __init__(
+        self, settings: Settings, fleet: Fleet, admission: Admission, budget: Budget
+    ) -> None:
         self._settings = settings
         self._fleet = fleet
         self._admission = admission
+        self._budget = budget
         self._last_error: GatewayError | None = None
         self._last_error_at = 0.0
 
     def note(self, error: GatewayError) -> None:
-        """Remember an error, unless it is only about the request that met it."""
-        if not isinstance(error, InvalidRequestError):
+        """Remember an error that everybody should know of.
+
+        Not what is only about the request that met it: anybody may look at the status, and a
+        model's name or the runtime's sentence may be a caller's own words.
+        """
+        if error.event is not None:
             self._last_error = error
             self._last_error_at = time.time()
 
@@ -86,6 +90,11 @@ class Status:
                 "waiting": self._admission.waiting,
                 "limit": self._admission.limit,
                 "max_waiting": self._admission.max_waiting,
+                "prompt_tokens": {
+                    "active": self._admission.active_tokens,
+                    "limit": self._admission.max_tokens,
+                },
+                "bodies": {"held": self._budget.held, "limit": self._budget.total},
             },
             "last_error": self._describe_last_error(),
         }
@@ -105,11 +114,14 @@ class Status:
 
 
 def _summary(error: GatewayError) -> dict[str, Any]:
+    problem, remedy = error.event or (error.message, error.remedy)
     return {
         "code": error.code,
         "cause": error.cause,
-        "message": error.message,
-        "remedy": error.remedy,
+        "problem": problem,
+        # The problem alone, for those who read it before there was a `problem`.
+        "message": problem,
+        "remedy": remedy,
     }
 
 

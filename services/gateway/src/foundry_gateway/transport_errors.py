@@ -49,3 +49,7 @@ class ConnectionBrokenError(TransportError):
 
 class AnswerTimeoutError(TransportError):
     """Connected, but the upstream stayed silent for longer than allowed."""
+
+
+class AnswerTooLargeError(ConnectionBrokenError):
+    """The answer has more bytes than are held here; the connection was given up."""

@@ -25,7 +25,7 @@ from foundry_gateway.transport_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from foundry_gateway.connection import Response
     from foundry_gateway.settings import Settings
@@ -95,7 +95,9 @@ class Upstream:
         finally:
             response.close()
 
-    async def post(self, path: str, body: bytes, patience: float) -> Response:
+    async def post(
+        self, path: str, body: Sequence[bytes | memoryview], patience: float
+    ) -> Response:
         """POST JSON and return the answer once its head is there.
 
         Raises:

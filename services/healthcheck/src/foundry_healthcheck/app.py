@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from foundry_common import values
+from foundry_common.callers import Callers, Refusal
+from foundry_common.serving import body_refusal, error_response
 from foundry_healthcheck.modules import MODULES
-from foundry_healthcheck.prober import Prober
+from foundry_healthcheck.prober import BusyError, Prober
 from foundry_healthcheck.status import describe
 
 if TYPE_CHECKING:
@@ -28,10 +31,20 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PROBE = "/probe"
 SCRAPE_TIMEOUT = "X-Prometheus-Scrape-Timeout-Seconds"
 SCRAPE_OFFSET = 0.5
 """Seconds kept back of a scrape's timeout, for the answer's way home."""
 LEAST_TIMEOUT = 0.1
+LONGEST_BODY = 1024
+"""Bytes; no route reads any, but programs send empty ones along."""
+RETRY_AFTER_SECONDS = 2
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -46,7 +59,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/static/{name}", healthcheck.static)
     app.router.add_get("/api/status", healthcheck.status)
     app.router.add_get("/metrics", healthcheck.metrics)
-    app.router.add_get("/probe", healthcheck.probe)
+    app.router.add_get(PROBE, healthcheck.probe)
     app.router.add_get("/health", healthcheck.health)
     app.on_response_prepare.append(_add_headers)
     app.cleanup_ctx.append(healthcheck.lifespan)
@@ -55,10 +68,32 @@ def create_app(settings: Settings) -> web.Application:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     del request
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "no-cache")
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+class Door:
+    """Judges requests before anything else happens with them.
+
+    Args:
+        settings: By which names it may be called.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._callers = Callers(settings.allowed_hosts, settings.host)
+
+    def __call__(self, request: web.BaseRequest) -> Refusal | None:
+        """Why a request is not let in; None lets it in."""
+        fields = request.headers
+        mode = fields.get("Sec-Fetch-Mode", "")
+        if request.path.rstrip("/") == PROBE:
+            # Also a frame or a link of another site's page would make the model work.
+            mode = "no-cors"
+        return self._callers.refusal(
+            fields.getall("Host", []),
+            fields.getall("Origin", []),
+            (fields.get("Sec-Fetch-Site", ""), mode),
+        ) or body_refusal(request, LONGEST_BODY)
 
 
 class Healthcheck:
@@ -112,7 +147,7 @@ class Healthcheck:
         module = request.query.get("module", "http")
         target = request.query.get("target", "")
         if module not in MODULES:
-            return _refuse(f"module: expected one of {', '.join(MODULES)}, found {module[:100]!r}.")
+            return _refuse("module", f"module: expected one of {', '.join(MODULES)}.")
         part = self._prober.allowed(module, target)
         if part is None:
             known = [
@@ -122,14 +157,24 @@ class Healthcheck:
                 for url in state.part.target.split(",")
             ]
             return _refuse(
+                "target",
                 f"target: only configured addresses are probed; for {module} that is "
-                f"{' or '.join(known) or 'none'}; found {target[:200]!r}."
+                f"{' or '.join(known) or 'none'}.",
             )
         try:
             timeout = _timeout(request, part.timeout)
         except ValueError:
-            return _refuse(f"{SCRAPE_TIMEOUT}: expected a number of seconds.")
-        run, outcome = await self._prober.demand(part, target, timeout)
+            return _refuse("timeout", f"{SCRAPE_TIMEOUT}: expected a number of seconds.")
+        try:
+            run, outcome = await self._prober.demand(part, target, timeout)
+        except BusyError:
+            busy = Refusal(
+                429,
+                "overloaded",
+                f"As many probes of module {module} as may run or wait are under way.",
+                f"Ask again in {RETRY_AFTER_SECONDS} s.",
+            )
+            return error_response(busy, {"Retry-After": str(RETRY_AFTER_SECONDS)})
         body = generate_latest(run.registry)
         if request.query.get("debug", "").lower() in ("true", "1", "yes"):
             return web.Response(text=_debug(module, run, outcome, body.decode()))
@@ -141,9 +186,7 @@ def _timeout(request: web.Request, usual: float) -> float:
     given = request.headers.get(SCRAPE_TIMEOUT)
     if given is None:
         return usual
-    seconds = float(given)
-    if not seconds > 0:
-        raise ValueError
+    seconds = values.seconds(given)
     return min(usual, max(seconds - SCRAPE_OFFSET, LEAST_TIMEOUT))
 
 
@@ -167,5 +210,7 @@ def _file(name: str, content_type: str) -> web.Response:
     return web.Response(text=text, content_type=content_type, charset="utf-8")
 
 
-def _refuse(message: str) -> web.Response:
-    return web.Response(status=400, text=f"{message}\n")
+def _refuse(what: str, problem: str) -> web.Response:
+    return error_response(
+        Refusal(400, f"invalid_{what}", problem, "See /api/status for the parts.")
+    )

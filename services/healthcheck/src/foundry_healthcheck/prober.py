@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 _SPREAD = 0.15
 """Seconds between the first runs: all at once would compete, also on a slow machine."""
+_MOST_ON_DEMAND = {"chat": 1}
+"""Probes of a module that may run or wait on demand: an answer of the model is not for queueing."""
+_USUAL_ON_DEMAND = 8
 _log = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """As many probes as may run or wait on demand are under way."""
 
 
 class Prober:
@@ -44,6 +51,7 @@ class Prober:
         self._surroundings: Surroundings | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._on_demand = {name: asyncio.Lock() for name in MODULES}
+        self._demanded = dict.fromkeys(MODULES, 0)
 
     def _state(self, part: Part) -> PartState:
         # What answers come from is judged from the first look on; the pages may still start.
@@ -85,7 +93,20 @@ class Prober:
             part: What is probed.
             target: Where: its own target, or one address of it.
             patience: Seconds, waiting included.
+
+        Raises:
+            BusyError: Too many run or wait already.
         """
+        module = part.module
+        if self._demanded[module] >= _MOST_ON_DEMAND.get(module, _USUAL_ON_DEMAND):
+            raise BusyError
+        self._demanded[module] += 1
+        try:
+            return await self._in_turn(part, target, patience)
+        finally:
+            self._demanded[module] -= 1
+
+    async def _in_turn(self, part: Part, target: str, patience: float) -> tuple[Run, Outcome]:
         run = self._run(target, patience)
         try:
             async with asyncio.timeout(patience):

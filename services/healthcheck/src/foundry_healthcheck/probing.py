@@ -30,6 +30,10 @@ Module = Callable[["Run"], Awaitable[None]]
 Fact = str | float | int | None
 
 _KEPT_BACK = 0.05
+_LONGEST_TEXT = 1000
+"""Characters of a fact, a message or a line of the log: what is probed may say anything."""
+_LONGEST_LOG = 200
+"""Lines."""
 _log = logging.getLogger("foundry_healthcheck.probe")
 
 
@@ -81,7 +85,8 @@ class Run:
 
     def note(self, text: str) -> None:
         """Add a line to the run's own log."""
-        self.log.append(f"{self.elapsed:8.3f}s {text}")
+        if len(self.log) < _LONGEST_LOG:
+            self.log.append(f"{self.elapsed:8.3f}s {_short(text)}")
         _log.debug("%s: %s", self.target, text)
 
     def gauge(self, name: str, documentation: str, value: float, **labels: str) -> None:
@@ -138,9 +143,18 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         remedy = remedies.find(service, reason or "other", run.target)
     run.note(f"{state}{f': {reason}: {message}' if reason else ''}")
     _write(run, state, reason, duration)
-    return Outcome(
-        state, duration, time.time(), reason, message, remedy, dict(run.facts), run.measurement
-    )
+    facts = {
+        name: _short(value) if isinstance(value, str) else value
+        for name, value in run.facts.items()
+    }
+    message, remedy = message and _short(message), remedy and _short(remedy)
+    return Outcome(state, duration, time.time(), reason, message, remedy, facts, run.measurement)
+
+
+def _short(text: str) -> str:
+    """Return a text on one line and of a bounded length."""
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + "…"
 
 
 def _write(run: Run, state: str, reason: str | None, duration: float) -> None:

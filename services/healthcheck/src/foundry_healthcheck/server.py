@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import disable_created_metrics
 
-from foundry_healthcheck.app import create_app
+from foundry_common.serving import Runner
+from foundry_healthcheck.app import SECURITY_HEADERS, Door, create_app
 from foundry_healthcheck.version import __version__
 
 if TYPE_CHECKING:
@@ -39,8 +40,12 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
             loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
-        create_app(settings), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+    runner = Runner(
+        create_app(settings),
+        Door(settings),
+        headers=SECURITY_HEADERS,
+        handler_cancellation=True,
+        shutdown_timeout=1.0,
     )
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()

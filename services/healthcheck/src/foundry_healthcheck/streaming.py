@@ -24,6 +24,15 @@ _BY_CODE: dict[str, Reason] = {
     "context_length_exceeded": "bad_answer",
     "upstream_error": "bad_answer",
 }
+_OWN_WORDS = {
+    "invalid_request": "The gateway refuses the probe's question.",
+    "context_length_exceeded": "The probe's question does not fit the model's context.",
+    "upstream_error": "Foundry Local answers the probe's question with an error.",
+}
+"""For codes whose message quotes what Foundry Local said: the status shows no such text."""
+_LONGEST_LINE = 1024 * 1024
+"""Bytes; a chunk of an answer is far shorter."""
+_FINISHES = ("stop", "length", "tool_calls", "function_call", "content_filter")
 _BY_CAUSE: dict[str, Reason] = {
     "name_not_resolved": "name_not_resolved",
     "refused": "refused",
@@ -48,8 +57,10 @@ def translate(body: dict[str, Any], *, status: int | None = None) -> ProbeFailed
     reason = _BY_CODE.get(code, "other")
     if code == "foundry_unreachable":
         reason = _BY_CAUSE.get(cause, "unreachable")
-    remedy = error.get("remedy") or None
-    message = str(error.get("message") or code)
+    remedy = str(error.get("remedy") or "") or None
+    if code in _OWN_WORDS:
+        return ProbeFailedError(reason, _OWN_WORDS[code], remedy)
+    message = str(error.get("problem") or error.get("message") or code)
     if remedy and message.endswith(remedy):
         message = message.removesuffix(remedy).strip()
     return ProbeFailedError(reason, message, remedy)
@@ -82,6 +93,8 @@ class Stream:
         rest = b""
         async for data in response.content.iter_any():
             *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                raise ProbeFailedError("bad_answer", "The answer is not a stream of events.")
             chunks = 0
             try:
                 for line in lines:
@@ -130,18 +143,28 @@ class Stream:
             event = json.loads(data)
         except ValueError:
             raise ProbeFailedError("bad_answer", "The answer is not JSON.") from None
+        if not isinstance(event, dict):
+            raise ProbeFailedError("bad_answer", "The answer is not a stream of objects.")
         if "error" in event:
             raise translate(event)
         usage = event.get("usage")
         if isinstance(usage, dict):
-            self._measurement.input_tokens = usage.get("prompt_tokens")
-            self._measurement.output_tokens = usage.get("completion_tokens")
-        chunks = 0
-        for choice in event.get("choices") or ():
-            delta = choice.get("delta") or {}
-            chunks += any(delta.get(key) for key in ("content", "reasoning_content", "tool_calls"))
-            self._measurement.finish = choice.get("finish_reason") or self._measurement.finish
-        return chunks
+            self._measurement.input_tokens = _count(usage.get("prompt_tokens"))
+            self._measurement.output_tokens = _count(usage.get("completion_tokens"))
+        choices = event.get("choices")
+        return sum(map(self._choice, choices)) if isinstance(choices, list) else 0
+
+    def _choice(self, choice: Any) -> int:
+        """Read one choice of an event; returns the chunks of text in it."""
+        if not isinstance(choice, dict):
+            return 0
+        finish = choice.get("finish_reason")
+        if finish:
+            self._measurement.finish = finish if finish in _FINISHES else "other"
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            return 0
+        return any(delta.get(key) for key in ("content", "reasoning_content", "tool_calls"))
 
     def _received(self, chunks: int) -> None:
         at = self._run.elapsed - self._began
@@ -150,3 +173,7 @@ class Stream:
         self._measurement.received(chunks, at)
         so_far = self._measurement.chunks
         self._run.when_late = f"The answer stopped after {so_far} chunks and did not go on in time."
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
