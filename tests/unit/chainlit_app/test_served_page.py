@@ -72,7 +72,7 @@ def test_healthcheck_fails_when_nothing_runs():
 def test_bad_setting_ends_the_start_with_a_sentence():
     result = run([], CHAINLIT_PORT="eighty")
     assert result.returncode == 2
-    assert result.stderr == "CHAINLIT_PORT must be a number, got 'eighty'.\n"
+    assert result.stderr == "CHAINLIT_PORT: expected a whole number, found 'eighty'\n"
 
 
 def healthcheck(port):
