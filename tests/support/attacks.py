@@ -118,7 +118,7 @@ def head(
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
     if key:
         lines.append(f"Authorization: Bearer {gateway.key}")
-    return "".join(f"{line}\r\n" for line in (*lines, *fields)).encode()
+    return "".join(f"{line}\r\n" for line in (*lines, *fields)).encode("latin-1", "replace")
 
 
 async def ask(

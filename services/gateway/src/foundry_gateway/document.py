@@ -6,12 +6,13 @@ and the top-level fields pass on byte for byte.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from foundry_common.bodies import Census, census
+from foundry_common.bodies import census
 from foundry_gateway import limits
 from foundry_gateway.errors import InvalidRequestError
 
@@ -19,6 +20,8 @@ SEE_API = "See the OpenAI API reference for the request's shape."
 NUL_ESCAPE = rb"\u0000"
 _ESCAPED_BACKSLASH = rb"\\"
 _MARK = b"\0"  # never in JSON
+# At least as many as there are members: an escaped quotation mark may look like a name's end.
+_MEMBERS = re.compile(rb'"[ \t\r\n]*:').findall
 _decode_tree = msgspec.json.Decoder().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # How many tokens a text has: about four ASCII letters a token, and about one a letter elsewhere.
@@ -49,15 +52,21 @@ def read(body: bytes | bytearray, allowance: int) -> Document:
     Raises:
         InvalidRequestError: It is not JSON, or too much of it.
     """
-    counted = census(body)
-    if counted.tree_bytes > allowance:
+    small = len(body) <= limits.LARGE_PARSE
+    counted = None if small else census(body)
+    if counted is not None and counted.tree_bytes > allowance:
         raise InvalidRequestError(
             "The request body has too many values.",
             "Send fewer at a time: split long lists over several requests.",
             status=413,
         )
     tree, fields = _decode(body)
-    tokens = _survey(tree, counted)
+    members, tokens = _survey(tree)
+    # A name that stands twice in an object has two colons, but is one member.
+    if members != (len(_MEMBERS(body)) if small else -1):
+        counted = counted or census(body)
+        if members != counted.colons:
+            raise InvalidRequestError("The request body names a field twice.", SEE_API)
     # OpenAI's API takes null for "not given"; the runtime's parser does not.
     kept = {name: raw for name, raw in fields.items() if tree[name] is not None}
     return Document(kept, {name: tree[name] for name in kept}, tokens)
@@ -92,23 +101,24 @@ def _decode(body: bytes | bytearray) -> tuple[dict[str, Any], dict[str, msgspec.
         raise InvalidRequestError("The request body is not JSON.", SEE_API) from None
 
 
-def _survey(tree: dict[str, Any], counted: Census) -> int:
-    """Look at every value once; returns how many tokens they have."""
+def _survey(tree: dict[str, Any]) -> tuple[int, int]:
+    """Look at every value once; returns how many members and tokens there are."""
     members = 0
     tokens = 0
     level: list[Any] = [tree]
     for _ in range(limits.MAX_DEPTH):
         deeper: list[Any] = []
         for container in level:
-            if isinstance(container, dict):
+            values = container
+            if type(container) is dict:
                 members += len(container)
-                for name in container:
-                    tokens += token_count(name)
-                container = container.values()  # noqa: PLW2901 - the same, for what it holds
-            for value in container:
-                if isinstance(value, str):
+                tokens += sum(map(token_count, container))
+                values = container.values()
+            for value in values:
+                kind = type(value)
+                if kind is str:
                     tokens += token_count(value)
-                elif isinstance(value, dict | list):
+                elif kind is dict or kind is list:
                     deeper.append(value)
                 else:
                     tokens += 1
@@ -117,9 +127,7 @@ def _survey(tree: dict[str, Any], counted: Census) -> int:
         level = deeper
     else:
         raise _too_deep()
-    if members != counted.colons:
-        raise InvalidRequestError("The request body names a field twice.", SEE_API)
-    return tokens
+    return members, tokens
 
 
 def token_count(text: str) -> int:

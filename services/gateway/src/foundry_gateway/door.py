@@ -13,6 +13,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING, Any, cast
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
@@ -26,7 +27,7 @@ from foundry_gateway.errors import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp import StreamReader, web
+    from aiohttp import StreamReader
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http import RawRequestMessage
     from aiohttp.web_request import BaseRequest
@@ -85,6 +86,19 @@ class Conversation(RequestHandler):
             return make_request(message, payload, protocol, writer, task)
 
         self._request_factory = note
+        answer = server.request_handler
+
+        async def answer_in_shape(request: BaseRequest) -> web.StreamResponse:
+            try:
+                return await answer(request)
+            except web.HTTPException as error:  # from before the application's own handlers
+                return error_response(
+                    InvalidRequestError(
+                        "The request cannot be answered.", _SEE_HTTP, status=error.status
+                    )
+                )
+
+        self._request_handler = answer_in_shape
 
     @property
     def awaits_head(self) -> bool:
@@ -132,7 +146,7 @@ class Conversation(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         error: GatewayError
-        if isinstance(exc, LineTooLong):
+        if isinstance(exc, LineTooLong) or "Too many headers" in str(exc):
             error = _HEAD_TOO_LARGE
         elif status == _BAD_REQUEST:
             error = InvalidRequestError("The request is not valid HTTP.", _SEE_HTTP)

@@ -15,24 +15,29 @@ from foundry_gateway.limits import MIB
 
 _STATISTICS: Final = Path("/proc/self/statm")
 _PAGE: Final = 4_096
-_INTERVAL: Final = 5.0
+_SHORTEST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 40.0
 _WORTHWHILE: Final = 2 * MIB
 
 
 async def keep_small() -> None:
-    """Give back what is free whenever the process has grown since the last time."""
+    """Give back what is free for as long as the process is larger than it was at its start."""
     trim = _trim()
     if trim is None or not _STATISTICS.exists():
         return
     gc.collect()
     gc.freeze()  # what a start makes stays; looking at it again each time would take 20 ms
-    least = _resident()
+    start = _resident()
+    pause, last = _SHORTEST_PAUSE, start
     while True:
-        await asyncio.sleep(_INTERVAL)
-        if _resident() > least + _WORTHWHILE:
+        await asyncio.sleep(pause)
+        before = _resident()
+        if before > start + _WORTHWHILE:
             gc.collect()
             trim(0)
-            least = _resident()
+            last, grown = _resident(), before - last
+            worthwhile = before - last > _WORTHWHILE or grown > _WORTHWHILE
+            pause = _SHORTEST_PAUSE if worthwhile else min(2 * pause, _LONGEST_PAUSE)
 
 
 def _resident() -> int:
