@@ -91,7 +91,7 @@ class Edge:
     def ask(self, service: str, request: bytes, source: str = THIS_MACHINE) -> Answer:
         """Send bytes from an address of loopback, and read to the end of the answer."""
         address = ("127.0.0.1", self.ports[service])
-        with socket.create_connection(address, timeout=30, source_address=(source, 0)) as connection:
+        with socket.create_connection(address, timeout=8, source_address=(source, 0)) as connection:
             with contextlib.suppress(OSError):  # refused before all of it was read
                 connection.sendall(request)
             return read_answer(connection)
