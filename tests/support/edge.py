@@ -96,7 +96,9 @@ class Edge:
                 connection.sendall(request)
             return read_answer(connection)
 
-    def get(self, service: str, path: str = "/", source: str = THIS_MACHINE, **headers: str) -> Answer:
+    def get(
+        self, service: str, path: str = "/", source: str = THIS_MACHINE, **headers: str
+    ) -> Answer:
         """GET, with ``Host: localhost`` unless another is given; ``_`` in names become hyphens."""
         return self.ask(service, request_of("GET", path, **headers), source)
 
@@ -106,7 +108,7 @@ class Edge:
         return sum(resident_kb(int(child)) for child in children)
 
 
-def request_of(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def request_of(method: str, path: str, body: bytes = b"", /, **headers: str) -> bytes:
     """A request that ends its connection."""
     fields = {"Host": "localhost", "Connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -220,7 +222,11 @@ def serve_edge(
     services = source / "services.conf"
     with stand_in(seen) as behind:
         services.write_text(
-            re.sub(r"(?m)^(  [a-z-]+ )[a-z-]+:\d+;$", rf"\g<1>127.0.0.1:{behind};", services.read_text())
+            re.sub(
+                r"(?m)^(  [a-z-]+ )[a-z-]+:\d+;$",
+                rf"\g<1>127.0.0.1:{behind};",
+                services.read_text(),
+            )
         )
         environment = {
             "PATH": os.environ["PATH"] + ":/usr/sbin",

@@ -39,7 +39,9 @@ def test_a_neighbour_is_refused_whatever_it_asks(edge: Edge, service: str):
 def test_a_neighbour_is_told_why_and_what_to_do(edge: Edge, service: str):
     error = edge.get(service, PATH, source=NEIGHBOUR).error
     assert error["code"] == "not_local"
-    assert error["remedy"].startswith("To open it to your network, set BIND_ADDRESS=0.0.0.0 in .env")
+    assert error["remedy"].startswith(
+        "To open it to your network, set BIND_ADDRESS=0.0.0.0 in .env"
+    )
     assert error["message"] == f"{error['problem']} {error['remedy']}"
 
 
@@ -71,7 +73,14 @@ def test_its_own_health_is_published_nowhere():
     "host",
     [
         *("localhost", "LOCALHOST:8080", "chat.localhost", "a.b.localhost:1", "127.0.0.1", "[::1]"),
-        *("10.1.2.3:65535", "[fd00::1]:80", "box.lan", "BOX.lan:8080", "x.home.arpa", "a.b.home.arpa"),
+        *(
+            "10.1.2.3:65535",
+            "[fd00::1]:80",
+            "box.lan",
+            "BOX.lan:8080",
+            "x.home.arpa",
+            "a.b.home.arpa",
+        ),
     ],
 )
 def test_our_names_and_all_addresses_are_served(edge: Edge, host: str):
@@ -82,9 +91,31 @@ def test_our_names_and_all_addresses_are_served(edge: Edge, host: str):
     "host",
     [
         *("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evillocalhost"),
-        *("localhost.", "box.lan.", "xbox.lan", "a.box.lan", "home.arpa", "xhome.arpa", ".localhost"),
-        *("boxxlan", "localhost:", "localhost:x", "localhost:123456", "localhost:80:80", "-.localhost"),
-        *("user@localhost", "localhost,evil.example", "localhost|x", "[::1%eth0]", "1.2.3", "1.2.3.4.5"),
+        *(
+            "localhost.",
+            "box.lan.",
+            "xbox.lan",
+            "a.box.lan",
+            "home.arpa",
+            "xhome.arpa",
+            ".localhost",
+        ),
+        *(
+            "boxxlan",
+            "localhost:",
+            "localhost:x",
+            "localhost:123456",
+            "localhost:80:80",
+            "-.localhost",
+        ),
+        *(
+            "user@localhost",
+            "localhost,evil.example",
+            "localhost|x",
+            "[::1%eth0]",
+            "1.2.3",
+            "1.2.3.4.5",
+        ),
         *("127.0.0.1:80@evil.example", "0x7f000001", "2130706433", 'localhost"', "localhost'"),
     ],
 )
@@ -96,7 +127,7 @@ def test_any_other_name_is_refused(edge: Edge, service: str, host: str):
 
 
 def test_the_name_in_the_address_does_not_stand_in_for_the_header(edge: Edge):
-    request = b"GET http://localhost/v1/models HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    request = request_of("GET", "http://localhost/v1/models", Host="evil.example")
     assert edge.ask("chainlit", request).status == 421
 
 

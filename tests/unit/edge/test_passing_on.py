@@ -98,32 +98,38 @@ def test_a_caller_cannot_say_that_it_calls_for_somebody_else(edge: Edge):
 @pytest.mark.parametrize(
     ("service", "upgrade", "passed"),
     [
-        ("chainlit", "websocket", True),
-        ("open-webui", "WebSocket", True),
-        ("grafana", "websocket", True),
-        ("chainlit", "h2c", False),
-        ("gateway", "websocket", False),
-        ("prometheus", "websocket", False),
+        ("chainlit", "websocket", "websocket"),
+        ("open-webui", "WebSocket", "websocket"),
+        ("grafana", "websocket", "websocket"),
+        ("chainlit", "h2c", None),
+        ("gateway", "websocket", None),
+        ("prometheus", "websocket", None),
     ],
 )
 def test_only_websockets_and_only_where_there_are_some(
-    edge: Edge, service: str, upgrade: str, passed: bool
+    edge: Edge, service: str, upgrade: str, passed: str | None
 ):
     edge.get(service, "/v1/x", Upgrade=upgrade, Connection="close, Upgrade")
-    assert edge.seen.header("Upgrade") == ("websocket" if passed else None)
+    assert edge.seen.header("Upgrade") == passed
 
 
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        *(("prometheus", path) for path in ("/debug/pprof", "/debug/pprof/heap", "/debug", "/debug/")),
+        *(
+            ("prometheus", path)
+            for path in ("/debug/pprof", "/debug/pprof/heap", "/debug", "/debug/")
+        ),
         *(("prometheus", path) for path in ("/-/quit", "/-/reload", "/-", "/-/", "/-/readyx")),
         *(("prometheus", f"/api/v1/{name}") for name in ("read", "write", "otlp/v1/metrics")),
         *(("prometheus", f"/api/v1/admin/tsdb/{name}") for name in ("snapshot", "delete_series")),
         *(("chainlit", path) for path in ("/docs", "/redoc", "/openapi.json", "/metrics")),
         *(("chainlit", path) for path in ("/docs/", "/docs/oauth2-redirect", "/openapi.json/")),
         *(("open-webui", path) for path in ("/docs", "/redoc", "/openapi.json", "/docs/x")),
-        *(("gateway", path) for path in ("/", "/shutdown", "/models/load/x", "/openai/status", "/v1")),
+        *(
+            ("gateway", path)
+            for path in ("/", "/shutdown", "/models/load/x", "/openai/status", "/v1")
+        ),
     ],
 )
 def test_what_is_for_operators_or_describes_a_service_is_closed_in_every_spelling(
@@ -151,7 +157,11 @@ def test_what_is_for_operators_or_describes_a_service_is_closed_in_every_spellin
     }
     before = len(edge.seen.heads)
     for spelling in spellings:
-        request = b"GET " + spelling.encode() + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        request = (
+            b"GET "
+            + spelling.encode()
+            + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         assert edge.ask(service, request).status in {400, 404}, spelling
     assert len(edge.seen.heads) == before
 
@@ -159,10 +169,22 @@ def test_what_is_for_operators_or_describes_a_service_is_closed_in_every_spellin
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        *(("prometheus", path) for path in ("/-/ready", "/-/healthy", "/api/v1/query?query=up", "/")),
-        *(("prometheus", path) for path in ("/api/v1/label/a%2Fb/values", "/debugging", "/metrics")),
-        *(("open-webui", path) for path in ("/metrics", "/c/docs", "/api/v1/files/x%2Fy..z/content")),
-        *(("gateway", path) for path in ("/v1/models/a%2Fb", "/health", "/ready", "/status", "/metrics")),
+        *(
+            ("prometheus", path)
+            for path in ("/-/ready", "/-/healthy", "/api/v1/query?query=up", "/")
+        ),
+        *(
+            ("prometheus", path)
+            for path in ("/api/v1/label/a%2Fb/values", "/debugging", "/metrics")
+        ),
+        *(
+            ("open-webui", path)
+            for path in ("/metrics", "/c/docs", "/api/v1/files/x%2Fy..z/content")
+        ),
+        *(
+            ("gateway", path)
+            for path in ("/v1/models/a%2Fb", "/health", "/ready", "/status", "/metrics")
+        ),
         *(("chainlit", path) for path in ("/documents", "/public/a..b.css", "/.well-known/x")),
     ],
 )
@@ -182,6 +204,17 @@ def test_the_rest_is_passed_on_as_it_was_written(edge: Edge, service: str, path:
     ],
 )
 def test_only_needed_methods_pass(edge: Edge, service: str, methods: set[str]):
-    tried = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "BREW", "TRACE")
+    tried = (
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "PROPFIND",
+        "BREW",
+        "TRACE",
+    )
     taken = {one for one in tried if edge.ask(service, request_of(one, "/v1/x")).status == 200}
     assert taken == methods

@@ -255,8 +255,7 @@ def test_behind_the_edge_its_page_is_known_by_the_name_that_the_edge_was_asked_f
             "headers_too_large",
         ),
         (
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-            b"Transfer-Encoding: x\r\n\r\n",
+            b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: x\r\n\r\n",
             501,
             "transfer_encoding_unknown",
         ),
