@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from support.processes import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "edge"
 SERVICES = {
@@ -197,7 +197,12 @@ def nginx_program() -> str:
 
 @contextlib.contextmanager
 def serve_edge(
-    folder: Path, *, routes: str = ROUTES, kernel: str = OWN_KERNEL, **settings: str
+    folder: Path,
+    *,
+    routes: str = ROUTES,
+    kernel: str = OWN_KERNEL,
+    real: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Edge]:
     """Run the edge, its ports and services moved to free ports of loopback.
 
@@ -205,6 +210,7 @@ def serve_edge(
         folder: For its files; empty.
         routes: What it finds in ``/proc/net/route``.
         kernel: What it finds in ``/proc/version``.
+        real: Host and port of services that run; a stand-in answers for the others.
         settings: Its environment.
     """
     source, runtime, log = folder / "source", folder / "run", folder / "edge.log"
@@ -221,12 +227,13 @@ def serve_edge(
     (source / "nginx.conf").write_text(configuration)
     services = source / "services.conf"
     with stand_in(seen) as behind:
+
+        def upstream(line: re.Match[str]) -> str:
+            address = (real or {}).get(line[1], f"127.0.0.1:{behind}")
+            return f"  {line[1]} {address};"
+
         services.write_text(
-            re.sub(
-                r"(?m)^(  [a-z-]+ )[a-z-]+:\d+;$",
-                rf"\g<1>127.0.0.1:{behind};",
-                services.read_text(),
-            )
+            re.sub(r"(?m)^  ([a-z-]+) [a-z-]+:\d+;$", upstream, services.read_text())
         )
         environment = {
             "PATH": os.environ["PATH"] + ":/usr/sbin",
