@@ -28,6 +28,7 @@ HEADER_BLOCKS = {
     "a long address": b"GET /%41" + b"u" * 28_000 + b" HTTP/1.1\r\nHost: localhost\r\n",
     "half a line": HEAD + b"X",
 }
+HELD_WHOLE = ("one long cookie", "a hundred fields", "long names")
 BODIES = {
     "to a page": ("chainlit", b"POST /project/x HTTP/1.1\r\nHost: localhost\r\n"),
     "to the gateway": ("gateway", b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"),
@@ -94,8 +95,12 @@ def bystanders(edge: EdgeCopy) -> list[float]:
 def test_half_sent_header_blocks_hold_nobody_up(edge: EdgeCopy, kind: str):
     with held(edge.ports["gateway"], HEADER_BLOCKS[kind]):
         waits = bystanders(edge)
+        taken = edge.memory_kb()
     assert max(waits) < IN_TIME, waits
     assert edge.is_unharmed()
+    assert taken < edge.limit_kb()
+    if kind in HELD_WHOLE:
+        assert taken > CONNECTIONS * 20, "the flood was there while the bystanders asked"
 
 
 @pytest.mark.parametrize("where", BODIES)

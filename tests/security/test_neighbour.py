@@ -14,7 +14,7 @@ from support.edge import SERVICES
 from support.stack import PROJECT, RunningStack, get
 
 NAME = "fc-neighbour"
-HERE, THERE = "192.0.2.1", "192.0.2.2"
+HERE, THERE = "203.0.113.1", "203.0.113.2"
 """Addresses for documentation (RFC 5737): nobody else's."""
 SETTINGS = {
     "chainlit": "CHAINLIT_PORT",

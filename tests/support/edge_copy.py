@@ -50,6 +50,10 @@ class EdgeCopy:
         lines = docker("top", NAME, "-eo", "pid,args").splitlines()
         return [line.split()[0] for line in lines if "worker process" in line]
 
+    def limit_kb(self) -> int:
+        """What its container may take, in kB."""
+        return int(self.inspect()["HostConfig"]["Memory"]) // 1024
+
     def memory_kb(self) -> int:
         """Resident memory of its processes, in kB."""
         lines = docker("top", NAME, "-eo", "pid,rss,args").splitlines()[1:]
