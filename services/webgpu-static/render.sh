@@ -80,6 +80,6 @@ fi
 ulimit -d "${WEBGPU_MEMORY_KB:-49152}"
 # What was held is given back to the system as soon as it is free: large pieces apart from small
 # ones, and no spare room on top (the GNU C library).
-export MALLOC_MMAP_THRESHOLD_=32768 MALLOC_TOP_PAD_=16384 MALLOC_TRIM_THRESHOLD_=65536
+export MALLOC_MMAP_THRESHOLD_=8192 MALLOC_TOP_PAD_=4096 MALLOC_TRIM_THRESHOLD_=65536
 
 exec "$@"

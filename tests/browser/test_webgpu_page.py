@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from support.browser import ARGUMENTS, chromium, open_page
+from support.edge import serve_edge
 
 # A software adapter compiles the model's shaders for as long as a busy machine lets it.
 PATIENCE = 120_000
@@ -84,10 +85,16 @@ async def test_browser_without_webgpu_gets_wasm_and_is_told_so(browser, webgpu_p
         await expect(page.locator("#badge-detail")).to_contain_text("The link asks for WebGPU")
 
 
-async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_page):
+async def test_plain_http_from_another_machine_says_why_and_what_helps(webgpu_page, tmp_path):
     name = "models.example"
     arguments = [*ARGUMENTS, f"--host-resolver-rules=MAP {name} 127.0.0.1"]
-    origin = webgpu_page.url.replace("127.0.0.1", name)
+    real = {"webgpu-static": webgpu_page.url.removeprefix("http://")}
+    with serve_edge(tmp_path, real=real, ALLOWED_HOSTS=name) as edge:
+        origin = f"http://{name}:{edge.ports['webgpu-static']}"
+        await is_told_that_the_context_is_insecure(origin, arguments)
+
+
+async def is_told_that_the_context_is_insecure(origin: str, arguments: list[str]) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=arguments)
         async with open_page(browser, origin) as (page, _):

@@ -68,6 +68,23 @@ def test_a_page_of_another_site_is_refused(stack: RunningStack, url: str, origin
     assert answer.status == 403
 
 
+def test_a_second_origin_or_host_does_not_hide_behind_the_first(stack: RunningStack):
+    port = int(stack.environment[CHAT])
+    host = f"Host: 127.0.0.1:{port}"
+    own, foreign = f"Origin: {stack.chat}", "Origin: https://evil.example"
+    assert status_of(port, "GET / HTTP/1.1", host, own) == 200
+    assert status_of(port, "GET / HTTP/1.1", host, own, foreign) == 403
+    assert status_of(port, "GET / HTTP/1.1", host, foreign, own) == 403
+    assert status_of(port, "GET / HTTP/1.1", host, "Host: evil.example") == 400
+
+
+def status_of(port: int, *lines: str) -> int:
+    """The status of an answer to a request that no HTTP library would send."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\nConnection: close\r\n\r\n").encode())
+        return int(connection.recv(1024).split()[1])
+
+
 def test_a_page_of_the_stack_itself_is_served(stack: RunningStack):
     assert get(f"{stack.chat}/", Origin=stack.chat).status == 200
 
@@ -95,11 +112,54 @@ def handshake(stack: RunningStack, path: str, **headers: str) -> int:
 
 
 def test_a_link_from_another_site_is_welcome_but_embedding_is_not(stack: RunningStack):
-    def status(mode: str) -> int:
-        return get(f"{stack.chat}/", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode=mode).status
+    def status(site: str, mode: str) -> int:
+        return get(f"{stack.chat}/", Sec_Fetch_Site=site, Sec_Fetch_Mode=mode).status
 
-    assert status("navigate") == 200
-    assert status("no-cors") == 403
+    assert status("cross-site", "navigate") == 200
+    assert status("cross-site", "no-cors") == 403
+    assert status("same-site", "no-cors") == 403, "another port of localhost is the same site"
+    assert status("same-origin", "no-cors") == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"),
+    [
+        (CHAT, "/docs"),
+        (CHAT, "/openapi.json"),
+        (CHAT, "/%64ocs"),
+        (CHAT, "/metrics"),
+        ("OPEN_WEBUI_PORT", "/docs"),
+        ("OPEN_WEBUI_PORT", "//openapi.json"),
+        ("PROMETHEUS_PORT", "/debug/pprof/"),
+        ("PROMETHEUS_PORT", "//debug/pprof/cmdline"),
+        ("PROMETHEUS_PORT", "/api/v1/write"),
+        ("PROMETHEUS_PORT", "/-/quit"),
+    ],
+)
+def test_what_is_for_operators_is_not_published(stack: RunningStack, setting: str, path: str):
+    assert get(f"http://127.0.0.1:{stack.environment[setting]}{path}").status == 404
+
+
+def test_the_webgpu_page_may_ask_the_model_and_nobody_else_may_in_its_place(stack: RunningStack):
+    question = {
+        "model": "foundry-demo",
+        "messages": [{"role": "user", "content": "Hello!"}],
+        "max_tokens": 8,
+    }
+    url = f"{stack.webgpu}/v1/chat/completions"
+    assert get(url, question, Origin=stack.webgpu).status == 200
+    for origin in ({}, {"Origin": stack.chat}, {"Origin": "null"}):
+        answer = get(url, question, **origin)
+        assert answer.status == 403
+        assert answer.json()["error"]["code"] == "foreign_origin"
+    assert get(f"{stack.webgpu}/gateway/status").status == 200
+
+
+def test_a_page_works_with_32_kb_of_cookies_and_says_when_there_are_more(stack: RunningStack):
+    assert get(f"{stack.chat}/", Cookie="app=" + "c" * 32_000).status == 200
+    answer = get(f"{stack.chat}/", Cookie="app=" + "c" * 40_000)
+    assert answer.status == 431
+    assert b"delete the cookies of this address" in answer.body
 
 
 @pytest.mark.parametrize(

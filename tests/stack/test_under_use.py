@@ -51,7 +51,8 @@ async def used(stack: RunningStack) -> Used:
             assert not (await chat.ask("Hello!")).is_error
             url = f"{stack.open_webui}/api/chat/completions"
             assert get(url, QUESTION, Authorization=f"Bearer {token}").status == 200
-            assert get(f"{stack.webgpu}/v1/chat/completions", QUESTION).status == 200
+            url = f"{stack.webgpu}/v1/chat/completions"
+            assert get(url, QUESTION, Origin=stack.webgpu).status == 200
             assert stack.ask("Hello!", key="a wrong one").status == 401
             for target in PANELS:
                 if str(target) not in returned and (labels := asker.ask(target)):

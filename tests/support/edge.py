@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from support.processes import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "edge"
 SERVICES = {
@@ -91,12 +91,14 @@ class Edge:
     def ask(self, service: str, request: bytes, source: str = THIS_MACHINE) -> Answer:
         """Send bytes from an address of loopback, and read to the end of the answer."""
         address = ("127.0.0.1", self.ports[service])
-        with socket.create_connection(address, timeout=30, source_address=(source, 0)) as connection:
+        with socket.create_connection(address, timeout=8, source_address=(source, 0)) as connection:
             with contextlib.suppress(OSError):  # refused before all of it was read
                 connection.sendall(request)
             return read_answer(connection)
 
-    def get(self, service: str, path: str = "/", source: str = THIS_MACHINE, **headers: str) -> Answer:
+    def get(
+        self, service: str, path: str = "/", source: str = THIS_MACHINE, **headers: str
+    ) -> Answer:
         """GET, with ``Host: localhost`` unless another is given; ``_`` in names become hyphens."""
         return self.ask(service, request_of("GET", path, **headers), source)
 
@@ -106,7 +108,7 @@ class Edge:
         return sum(resident_kb(int(child)) for child in children)
 
 
-def request_of(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def request_of(method: str, path: str, body: bytes = b"", /, **headers: str) -> bytes:
     """A request that ends its connection."""
     fields = {"Host": "localhost", "Connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -195,7 +197,12 @@ def nginx_program() -> str:
 
 @contextlib.contextmanager
 def serve_edge(
-    folder: Path, *, routes: str = ROUTES, kernel: str = OWN_KERNEL, **settings: str
+    folder: Path,
+    *,
+    routes: str = ROUTES,
+    kernel: str = OWN_KERNEL,
+    real: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Edge]:
     """Run the edge, its ports and services moved to free ports of loopback.
 
@@ -203,6 +210,7 @@ def serve_edge(
         folder: For its files; empty.
         routes: What it finds in ``/proc/net/route``.
         kernel: What it finds in ``/proc/version``.
+        real: Host and port of services that run; a stand-in answers for the others.
         settings: Its environment.
     """
     source, runtime, log = folder / "source", folder / "run", folder / "edge.log"
@@ -219,8 +227,13 @@ def serve_edge(
     (source / "nginx.conf").write_text(configuration)
     services = source / "services.conf"
     with stand_in(seen) as behind:
+
+        def upstream(line: re.Match[str]) -> str:
+            address = (real or {}).get(line[1], f"127.0.0.1:{behind}")
+            return f"  {line[1]} {address};"
+
         services.write_text(
-            re.sub(r"(?m)^(  [a-z-]+ )[a-z-]+:\d+;$", rf"\g<1>127.0.0.1:{behind};", services.read_text())
+            re.sub(r"(?m)^  ([a-z-]+) [a-z-]+:\d+;$", upstream, services.read_text())
         )
         environment = {
             "PATH": os.environ["PATH"] + ":/usr/sbin",

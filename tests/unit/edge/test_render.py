@@ -82,7 +82,20 @@ def test_names_of_this_machine_repeats_and_overlaps_are_harmless(tmp_path: Path,
     "allowed",
     [
         *("http://chat.lan", "chat.lan:8080", "~.*", "a;include x", "*", "*.lan", "a..b", "..a"),
-        *("a.", "-x", "x-", "a.-b", "a-.b", ".", "two words", "a\nb", 'a"b', "a{b", "$host", "a\\b"),
+        *(
+            "a.",
+            "-x",
+            "x-",
+            "a.-b",
+            "a-.b",
+            ".",
+            "two words",
+            "a\nb",
+            'a"b',
+            "a{b",
+            "$host",
+            "a\\b",
+        ),
         *("a" * 64, ".".join(["a" * 63] * 4) + ".a", "[::1]", "ä.lan", "a,b c", "a'b", "`a`"),
     ],
 )
@@ -135,7 +148,9 @@ def test_a_loopback_address_lets_in_this_machine_and_docker_on_its_behalf(
     assert clients(tmp_path) == LOCAL_ONLY
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.20", "::", "[::]", "fd00::1", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0", "192.168.1.20", "::", "[::]", "fd00::1", "10.0.0.1"]
+)
 def test_any_other_address_lets_everybody_in(tmp_path: Path, address: str):
     done = check(tmp_path, BIND_ADDRESS=address)
     assert done.returncode == 0, done.stderr
@@ -145,7 +160,16 @@ def test_any_other_address_lets_everybody_in(tmp_path: Path, address: str):
 @pytest.mark.parametrize(
     "address",
     [
-        *("localhost", "127.0.0", "127.0.0.1.1", "127.0.0.256", "127.0.0.01", "1:2", ":::", "::1::"),
+        *(
+            "localhost",
+            "127.0.0",
+            "127.0.0.1.1",
+            "127.0.0.256",
+            "127.0.0.01",
+            "1:2",
+            ":::",
+            "::1::",
+        ),
         *("0x7f.0.0.1", "2130706433", "12345::", "1:2:3:4:5:6:7:8:9", "::g", "*", "127.0.0.1:80"),
         *("127.0.0.1;", "fe80::1%eth0", "[127.0.0.1", "$x", "127.0.0.1\n127.0.0.1", "::1.2.3"),
     ],

@@ -8,7 +8,9 @@ import pytest
 from support.webgpu import SOURCE
 
 
-def render(folder: Path, key: str = "the-key-of-it", **settings: str) -> subprocess.CompletedProcess[str]:
+def render(
+    folder: Path, key: str = "the-key-of-it", **settings: str
+) -> subprocess.CompletedProcess[str]:
     key_file = folder / "api-key"
     key_file.write_text(key)
     environment = {
@@ -34,7 +36,14 @@ def test_key_goes_from_its_file_into_one_that_nobody_else_reads(tmp_path: Path):
 @pytest.mark.parametrize(
     "key",
     [
-        *("", "two long words", 'a"; root /etc', "abcd$efgh", "abcd\\efgh", "first-one\nsecond-one"),
+        *(
+            "",
+            "two long words",
+            'a"; root /etc',
+            "abcd$efgh",
+            "abcd\\efgh",
+            "first-one\nsecond-one",
+        ),
         *("sk-1234", "k" * 201, "abcdefgh!", "abcdefgh,", "abcdefgh:", "abcdefgh;", "abcdefgh{"),
         *("abcdefgh@", "abcdefgh%", "abcdefgh(", "abcdefgh?", "abcdefgh'", "schlüssel"),
     ],
@@ -80,8 +89,22 @@ def test_gateway_address_is_taken_over(tmp_path: Path, address: str, written: st
     [
         *("gateway:8000", "ftp://gateway", "http://", 'http://a"; x', "http://$host", "h"),
         *("http://a b", "http://a\nb", "http://a:", "http://a:0", "http://a:65536", "http://a:8a"),
-        *("http://[::1", "http://::1", "http://a..b", "http://-a", "http://u:p@a", "https://gateway"),
-        *("http://a:08000", "http://[]:80", "http://a{b", "http://a;b", "http://:8000", "http://a:1:2"),
+        *(
+            "http://[::1",
+            "http://::1",
+            "http://a..b",
+            "http://-a",
+            "http://u:p@a",
+            "https://gateway",
+        ),
+        *(
+            "http://a:08000",
+            "http://[]:80",
+            "http://a{b",
+            "http://a;b",
+            "http://:8000",
+            "http://a:1:2",
+        ),
     ],
 )
 def test_what_is_no_address_is_refused_by_name(tmp_path: Path, address: str):

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from support.edge import read_answer
 from support.fake_foundry import ALIAS, FakeFoundry, stream_forever
 from support.webgpu import Page, serve_page
 
@@ -136,6 +138,8 @@ def test_what_is_not_there_is_neither_cached_nor_called_compressed(webgpu_page_a
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+        {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"},
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/gateway/status"])
@@ -143,6 +147,130 @@ def test_pages_of_other_sites_are_refused(webgpu_page_alone: Page, path: str, he
     answer = ask(webgpu_page_alone, path, **headers)
     assert answer.status == 403
     assert answer.error["code"] == "foreign_origin"
+
+
+def error_is_whole(answer: Answer, code: str) -> bool:
+    """Whether it is the error of an API route, and names this code."""
+    error = answer.error
+    assert set(error) == {"message", "problem", "type", "param", "code", "cause", "remedy"}
+    assert error["message"] == f"{error['problem']} {error['remedy']}"
+    return error["code"] == code
+
+
+def question(page: Page, body: str = "{}", path: str = "/v1/chat/completions", **other) -> Answer:
+    """What the page sends when it asks the model, with other header fields where given."""
+    headers = {"Origin": page.url, "Content_Type": "application/json", **other}
+    sent = {name: value for name, value in headers.items() if value is not None}
+    return ask(page, path, method="POST", body=body, **sent)
+
+
+def test_only_the_page_may_ask_the_model(webgpu_page_alone: Page):
+    assert question(webgpu_page_alone).status == 503, "the page may, but there is no gateway"
+    for origin in (None, "http://elsewhere.example", "null", webgpu_page_alone.url + "0"):
+        answer = question(webgpu_page_alone, Origin=origin)
+        assert answer.status == 403, origin
+        assert error_is_whole(answer, "foreign_origin")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({"Content_Type": kind} for kind in (None, "text/plain", "application/json2", "a/json")),
+        {"Content_Type": "application/x-www-form-urlencoded"},
+        *({"Content_Encoding": how} for how in ("gzip", "br", "zstd", "deflate", "gzip, gzip")),
+    ],
+)
+def test_a_question_is_plain_json(webgpu_page_alone: Page, headers: dict):
+    answer = question(webgpu_page_alone, **headers)
+    assert answer.status == 415
+    assert error_is_whole(answer, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_a_question_may_say_its_charset(webgpu_page_alone: Page, kind: str):
+    assert question(webgpu_page_alone, Content_Type=kind).status == 503
+
+
+def test_a_question_is_at_most_2_mib_and_the_answer_says_who_takes_more(webgpu_page_alone: Page):
+    whole = 2 * 1024 * 1024
+    assert question(webgpu_page_alone, body=" " * whole).status == 503
+    answer = question(webgpu_page_alone, body=" " * (whole + 1))
+    assert answer.status == 413
+    assert error_is_whole(answer, "body_too_large")
+    assert "gateway" in answer.error["remedy"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models?x=1", "/gateway/status?verbose"])
+def test_a_query_string_is_refused(webgpu_page_alone: Page, path: str):
+    answer = ask(webgpu_page_alone, path)
+    assert answer.status == 400
+    assert error_is_whole(answer, "bad_request")
+    assert question(webgpu_page_alone, path="/v1/chat/completions?stream=1").status == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/gateway/status"])
+def test_what_is_asked_for_takes_no_body(webgpu_page_alone: Page, path: str):
+    assert ask(webgpu_page_alone, path, body="{}").status == 400
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "172.18.0.5:8080", "localhost.", "localhost.evil.example", "127.0.0.1.nip.io"],
+)
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/gateway/status", "/health"])
+def test_a_name_that_is_not_its_own_is_refused(webgpu_page_alone: Page, path: str, host: str):
+    answer = ask(webgpu_page_alone, path, Host=host)
+    assert answer.status == 421
+    assert error_is_whole(answer, "unknown_host")
+
+
+@pytest.mark.parametrize("host", ["webgpu-static:8080", "localhost", "127.0.0.1:8080", "[::1]:80"])
+def test_its_own_names_are_served(webgpu_page_alone: Page, host: str):
+    assert ask(webgpu_page_alone, "/", Host=host).status == 200
+
+
+def test_behind_the_edge_its_page_is_known_by_the_name_that_the_edge_was_asked_for(
+    webgpu_page_alone: Page,
+):
+    behind = {"Host": "webgpu-static:8080", "X_Forwarded_Host": "box.lan:5173"}
+    assert question(webgpu_page_alone, Origin="http://box.lan:5173", **behind).status == 503
+    assert question(webgpu_page_alone, Origin="http://box.lan:80", **behind).status == 403
+    assert question(webgpu_page_alone, Origin="http://webgpu-static:8080", **behind).status == 403
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (b"GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.0\r\n\r\n", 421, "unknown_host"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
+        (b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "method_not_allowed"),
+        (b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n", 505, "http_version_unknown"),
+        (b"\x16\x03\x01\r\n\r\n", 400, "bad_request"),
+        (b"GET /" + b"u" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "address_too_long"),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"c" * 9000 + b"\r\n\r\n",
+            431,
+            "headers_too_large",
+        ),
+        (
+            b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: x\r\n\r\n",
+            501,
+            "transfer_encoding_unknown",
+        ),
+    ],
+)
+def test_nginxs_own_errors_have_the_usual_shape(
+    webgpu_page_alone: Page, request_: bytes, status: int, code: str
+):
+    address = urllib.parse.urlsplit(webgpu_page_alone.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(request_)
+        answer = read_answer(connection)
+    assert (answer.status, answer.error["code"]) == (status, code)
+    assert answer.headers["content-type"].startswith("application/json")
+    assert answer.error["message"] == f"{answer.error['problem']} {answer.error['remedy']}"
 
 
 def test_a_link_from_another_site_is_welcome(webgpu_page_alone: Page):
@@ -198,6 +326,7 @@ def test_gateway_knows_who_asks(webgpu_page: Page, gateway_v2):
         method="POST",
         body=json.dumps(question),
         Content_Type="application/json",
+        Origin=webgpu_page.url,
         X_Client="chainlit",
     )
     assert answer.status == 200, answer.body
@@ -240,7 +369,9 @@ async def test_tokens_pass_as_they_come_and_leaving_stops_the_model(
         gateway = start_gateway(fake.url, MODEL=ALIAS)
         with serve_page(webgpu_www, tmp_path, gateway.url, gateway.key) as page:
             url = f"{page.url}/v1/chat/completions"
-            async with asyncio.timeout(60), session.post(url, json=question) as answer:
+            own = {"Origin": page.url}
+            asking = session.post(url, json=question, headers=own)
+            async with asyncio.timeout(60), asking as answer:
                 assert answer.status == 200
                 chunks = [await answer.content.readuntil(b"\n\n") for _ in range(3)]
                 assert all(chunk.startswith(b"data: ") for chunk in chunks)
