@@ -105,7 +105,9 @@ async def test_gateway_that_is_away_is_named_and_the_chat_goes_on_when_it_is_bac
     foundry_v2, tmp_path
 ):
     port = free_port()
-    with start_chat_app(f"http://127.0.0.1:{port}", env={"GATEWAY_API_KEY": "a-key-of-the-test"}) as app:
+    with start_chat_app(
+        f"http://127.0.0.1:{port}", env={"GATEWAY_API_KEY": "a-key-of-the-test"}
+    ) as app:
         async with ChatClient(app.url) as chat:
             await chat.until(lambda: chat.ready)
             failed = await chat.ask("hello")
