@@ -142,8 +142,8 @@ printf 'events {}\npid nginx-check.pid;\nhttp {\n  access_log off;\n  max_header
 if ! nginx -t -q -e stderr -p "$runtime" -c check.conf 2> /dev/null; then
   : > "$runtime/limits.conf"
 fi
-# Of its own memory, in kB. Beyond it a request fails, and nothing else: 192 MB are allowed.
-ulimit -d "${EDGE_MEMORY_KB:-172032}"
+# Of its own memory, in kB. Beyond it a request fails, and nothing else: 256 MB are allowed.
+ulimit -d "${EDGE_MEMORY_KB:-229376}"
 # What was held is given back to the system as soon as it is free: large pieces apart from small
 # ones, and no spare room on top (the GNU C library).
 export MALLOC_MMAP_THRESHOLD_=32768 MALLOC_TOP_PAD_=16384 MALLOC_TRIM_THRESHOLD_=65536
