@@ -48,13 +48,20 @@ class Limits:
     connections: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    code: str
+    problem: str
+    remedy: str
+
+
 class _RefusedError(Exception):
+    """Not kept: with its traceback the body would be."""
+
     def __init__(self, status: int, code: str, problem: str, remedy: str) -> None:
         super().__init__(problem)
-        self.status = status
-        self.code = code
-        self.problem = problem
-        self.remedy = remedy
+        self.refusal = _Refusal(status, code, problem, remedy)
 
 
 class BoundedBodies:
@@ -105,9 +112,9 @@ class BoundedBodies:
                         self._weigh(body, fields, hold)
                         await self._application(scope, _replaying(body, receive), answer.send)
         except BudgetUsedUpError:
-            answer.refused = _busy()
+            answer.refused = _BUSY
         except _RefusedError as error:
-            answer.refused = error
+            answer.refused = error.refusal
         await answer.finish()
 
     def _size(self, length: int) -> int:
@@ -197,13 +204,21 @@ class BoundedBodies:
         return passing
 
 
+_BUSY = _Refusal(
+    429,
+    "too_many_requests",
+    "Too many large requests are being read at this moment.",
+    "Send it again in a moment.",
+)
+
+
 class _Answer:
     """The application's answer, or a refusal in its place."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._started = False
-        self.refused: _RefusedError | None = None
+        self.refused: _Refusal | None = None
 
     async def send(self, message: Message) -> None:
         """Send for the application: nothing any more once its request is refused.
@@ -221,10 +236,11 @@ class _Answer:
             try:
                 return await receive()
             except BudgetUsedUpError:
-                self.refused = _busy()
+                self.refused = _BUSY
+                raise
             except _RefusedError as error:
-                self.refused = error
-            raise self.refused
+                self.refused = error.refusal
+                raise
 
         return noting
 
@@ -277,15 +293,6 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
     return replaying
 
 
-def _busy() -> _RefusedError:
-    return _RefusedError(
-        429,
-        "too_many_requests",
-        "Too many large requests are being read at this moment.",
-        "Send it again in a moment.",
-    )
-
-
 def _late() -> _RefusedError:
     return _RefusedError(
         408,
@@ -295,7 +302,7 @@ def _late() -> _RefusedError:
     )
 
 
-async def _refuse(send: Send, refused: _RefusedError) -> None:
+async def _refuse(send: Send, refused: _Refusal) -> None:
     body = json.dumps(
         {
             "error": {
