@@ -1,8 +1,10 @@
 """Bodies are bounded before anybody reads, parses or admits them: in a real server."""
 
 import asyncio
+import gc
 import gzip
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -176,3 +178,37 @@ async def test_files_are_bounded_one_by_one_and_together(
     statuses = await asyncio.gather(*(send() for _ in range(4)))
     assert set(statuses) == {200, 429}
     assert await send() == 200
+
+
+async def test_a_refused_body_is_gone_without_the_collector():
+    """What the refusal keeps alive adds up until the collector happens to look."""
+    guarded = BoundedBodies(FastAPI(), LIMITS)
+    body = b"[" + b"[]," * (KIB * 8) + b"0]"
+    scope = {
+        "type": "http",
+        "headers": [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ],
+    }
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": bytes(bytearray(body)), "more_body": False}
+
+    statuses = []
+
+    async def send(message: dict[str, object]) -> None:
+        statuses.append(message.get("status"))
+
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            await guarded(dict(scope), receive, send)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert statuses.count(413) == 40
+    assert kept < 5 * len(body)
