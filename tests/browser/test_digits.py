@@ -127,6 +127,16 @@ async def test_drawings_in_five_hands_are_recognised(page):
     assert len(wrong) <= 0.03 * count, wrong
 
 
+async def test_what_is_drawn_is_sent_nowhere(page):
+    sent = []
+    page.on("request", lambda request: sent.append((request.method, request.url)))
+    page.on("websocket", lambda socket: sent.append(("socket", socket.url)))
+    mouse = await Mouse.on(page)
+    await mouse.draw([[(0.5, 0.15), (0.5, 0.5), (0.5, 0.85)]])
+    await expect(answer(page)).to_have_text("1", timeout=TIMEOUT)
+    assert sent == []
+
+
 async def test_prediction_follows_the_pen(page):
     mouse = await Mouse.on(page)
     bar = page.locator(".digits-bars li").nth(1)

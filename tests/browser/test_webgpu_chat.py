@@ -110,6 +110,16 @@ async def test_greedy_text_is_foundry_locals_on_webgpu(gpu_browser, webgpu_page)
 # ---- A conversation ----------------------------------------------------------------------------
 
 
+async def test_a_question_goes_to_the_gateway_and_nowhere_else(browser, webgpu_page):
+    async with open_chat(browser, webgpu_page.url) as chat:
+        sent = []
+        chat.page.on("request", lambda request: sent.append((request.url, request.post_data)))
+        chat.page.on("websocket", lambda socket: sent.append((socket.url, None)))
+        await chat.answers("What are you?")
+        told = [url for url, body in sent if "What" in f"{url}{body}"]
+        assert told == [f"{webgpu_page.url}/v1/chat/completions"]
+
+
 async def test_each_half_says_how_fast_it_answered(chat):
     await chat.page.get_by_role("button", name="What is Foundry Local?").click()
     for half in ("browser", "foundry"):

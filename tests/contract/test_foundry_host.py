@@ -228,6 +228,21 @@ def test_a_public_catalog_that_never_answers_delays_neither_start_nor_stop() -> 
             assert time.monotonic() - before < 8
 
 
+@pytest.mark.parametrize("word", ["yes", "no"])
+def test_without_the_public_catalog_nobody_outside_is_asked(word: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        outside.settimeout(3)
+        url = f"http://127.0.0.1:{outside.getsockname()[1]}/asset-gallery/v1.0/models"
+        env = {"FOUNDRY_HOST_PUBLIC_CATALOG_URL": url, "FOUNDRY_HOST_PUBLIC_CATALOG": word}
+        with start_foundry_v2(env=env, public=True) as foundry:
+            assert states(foundry) == {DEMO_ALIAS: "loaded"}
+            asked = False
+            with contextlib.suppress(TimeoutError):
+                outside.accept()[0].close()
+                asked = True
+    assert asked is (word == "yes")
+
+
 def test_its_output_is_a_few_lines_without_native_noise() -> None:
     with start_foundry_v2() as foundry:
         foundry.stop()

@@ -51,7 +51,7 @@ def readme_says() -> list[str]:
     return [plain(point.partition("\n\n")[0]) for point in points]
 
 
-def tests_in(path: Path) -> dict[str, ast.AST]:
+def functions_in(path: Path) -> dict[str, ast.AST]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name: node for node in ast.walk(tree) if isinstance(node, kinds)}
@@ -62,7 +62,7 @@ def test_a_promise_is_held_by_tests_that_exist(promise: Promise):
     assert promise.tests, "no test is named"
     for name, path in promise.tests:
         assert path.is_file(), path
-        assert name in tests_in(path), f"{path.name} has no {name}"
+        assert name in functions_in(path), f"{path.name} has no {name}"
 
 
 def test_there_are_promises():
@@ -77,4 +77,5 @@ def test_the_readme_says_about_privacy_what_is_promised_word_for_word():
 
 
 def test_the_document_fits_a_page():
-    assert len(DOCUMENT.read_text(encoding="utf-8").split()) < 1800
+    words = LINK.sub("", DOCUMENT.read_text(encoding="utf-8")).split()
+    assert len(words) < 1500
