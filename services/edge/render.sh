@@ -143,9 +143,9 @@ if ! nginx -t -q -e stderr -p "$runtime" -c check.conf 2> /dev/null; then
   : > "$runtime/limits.conf"
 fi
 # Of its own memory, in kB. Beyond it a request fails, and nothing else: 256 MB are allowed.
-ulimit -d "${EDGE_MEMORY_KB:-229376}"
-# What was held is given back to the system as soon as it is free: large pieces apart from small
-# ones, and no spare room on top (the GNU C library).
-export MALLOC_MMAP_THRESHOLD_=32768 MALLOC_TOP_PAD_=16384 MALLOC_TRIM_THRESHOLD_=65536
+ulimit -d "${EDGE_MEMORY_KB:-239616}"
+# What was held goes back to the system as soon as it is free: whole pages apart from small pieces,
+# and no spare room on top (the GNU C library).
+export MALLOC_MMAP_THRESHOLD_=3968 MALLOC_TOP_PAD_=4096 MALLOC_TRIM_THRESHOLD_=16384
 
 exec "$@"

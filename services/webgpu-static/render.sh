@@ -77,9 +77,9 @@ if ! nginx -t -q -e stderr -p "$runtime" -c check.conf 2> /dev/null; then
   : > "$runtime/limits.conf"
 fi
 # Of its own memory, in kB. Beyond it a request fails, and nothing else: 64 MB are allowed.
-ulimit -d "${WEBGPU_MEMORY_KB:-49152}"
-# What was held is given back to the system as soon as it is free: large pieces apart from small
-# ones, and no spare room on top (the GNU C library).
-export MALLOC_MMAP_THRESHOLD_=8192 MALLOC_TOP_PAD_=4096 MALLOC_TRIM_THRESHOLD_=65536
+ulimit -d "${WEBGPU_MEMORY_KB:-53248}"
+# What was held goes back to the system as soon as it is free: whole pages apart from small pieces,
+# and no spare room on top (the GNU C library).
+export MALLOC_MMAP_THRESHOLD_=3968 MALLOC_TOP_PAD_=4096 MALLOC_TRIM_THRESHOLD_=16384
 
 exec "$@"

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 import pytest
 
 from support.edge import read_answer, request_of
-from support.edge_copy import EdgeCopy, copy_of_the_edge, docker
+from support.edge_copy import EdgeCopy, copy_of_the_edge
 from support.stack import RunningStack, eventually
 
 CONNECTIONS = 3000
-IN_TIME = 3.0
-"""Seconds in which a bystander is answered; alone it takes a few milliseconds."""
+IN_TIME = 5.5
+"""Seconds in which a bystander is answered, on two cores that make the flood as well; alone it
+takes a few milliseconds. Less than what a flood of header blocks takes to end by itself."""
 HEAD = b"GET /v1/x HTTP/1.1\r\nHost: localhost\r\n"
 HEADER_BLOCKS = {
     "one long cookie": HEAD + b"Cookie: " + b"c" * 28_000,
@@ -131,8 +132,8 @@ def test_half_sent_header_blocks_end_by_themselves(edge: EdgeCopy):
     assert not waiting, f"{len(waiting)} of 200 are still held after 15 s"
 
 
-def test_what_the_floods_took_is_given_back(edge: EdgeCopy, stack: RunningStack):
-    lines = docker("top", stack.container_id("edge"), "-eo", "pid,rss,args").splitlines()[1:]
-    own = sum(int(line.split()[1]) for line in lines)
-    eventually(lambda: edge.memory_kb() < own * 1.5 + 4_000)
+def test_what_the_floods_took_is_given_back(edge: EdgeCopy):
+    """A page of the configuration that was first read meanwhile stays, hence the one megabyte."""
+    most = edge.first_memory_kb * 1.1 + 1_000
+    eventually(lambda: edge.memory_kb() < most, 30)
     assert edge.is_unharmed()

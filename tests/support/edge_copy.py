@@ -31,6 +31,7 @@ class EdgeCopy:
 
     ports: dict[str, int]
     first_workers: list[str]
+    first_memory_kb: int
 
     def inspect(self) -> Any:
         """What Docker tells about its container."""
@@ -90,11 +91,11 @@ def copy_of_the_edge(stack: RunningStack) -> Iterator[EdgeCopy]:
         ports = {
             name: int(published[f"{port}/tcp"][0]["HostPort"]) for name, port in SERVICES.items()
         }
-        starting = EdgeCopy(ports, [])
+        starting = EdgeCopy(ports, [], 0)
         deadline = time.monotonic() + START_SECONDS
         while not (starting.workers() and listens(ports["gateway"])):
             assert time.monotonic() < deadline, docker("logs", NAME)
             time.sleep(0.1)
-        yield EdgeCopy(ports, starting.workers())
+        yield EdgeCopy(ports, starting.workers(), starting.memory_kb())
     finally:
         subprocess.run(["docker", "rm", "--force", NAME], capture_output=True, check=False)
