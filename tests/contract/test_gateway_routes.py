@@ -165,7 +165,10 @@ def test_the_status_has_the_agreed_shape(gateway_v2: Gateway, foundry_v2: Foundr
     }
     assert (status["status"], status["ready"], status["dialect"]) == ("ok", True, "v2")
     assert status["queue"] == {
-        **{"active": 0, "waiting": 0, "limit": 8, "max_waiting": 64},
+        "active": 0,
+        "waiting": 0,
+        "limit": 8,
+        "max_waiting": 64,
         "prompt_tokens": {"active": 0, "limit": 24_576},
         "bodies": {"held": 0, "limit": 60 * 1024 * 1024},
     }

@@ -34,7 +34,8 @@ class Client:
         body = json.dumps({**CHAT, "stream": stream, **more}).encode()
         self._port = gateway.port
         self._request = (
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\n"
             b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n"
             % (gateway.key.encode(), len(body))
         ) + body
