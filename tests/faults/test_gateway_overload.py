@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from support.fake_foundry import FakeFoundry, say_hello
+from support.fake_foundry import Exchange, FakeFoundry, say_hello
 
 if TYPE_CHECKING:
     from support.foundry import Foundry
@@ -111,3 +111,44 @@ async def test_waiting_too_long_is_a_refusal_too(start_gateway: StartGateway) ->
                 ask(session, gateway, stream=False), ask(session, gateway, stream=False)
             )
     assert sorted(outcomes) == ["answered", "refused"]
+
+
+async def test_long_prompts_wait_for_each_other_and_short_ones_do_not_wait_for_them(
+    start_gateway: StartGateway,
+) -> None:
+    """Eight prompts of 7,000 tokens took more memory than Foundry Local's container has."""
+    served: list[str] = []
+    finish = asyncio.Event()
+
+    async def answer_when_told(exchange: Exchange) -> None:
+        text = exchange.json["messages"][0]["content"]
+        served.append("long" if len(text) > 1_000 else "short")
+        if served[-1] == "long":
+            await finish.wait()
+        await say_hello(exchange)
+
+    async with FakeFoundry(chat=answer_when_told) as fake:
+        gateway = start_gateway(fake.url, MODEL="fake-model")
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=gateway.headers) as session:
+
+            async def ask_about(text: str) -> int:
+                body = {"messages": [{"role": "user", "content": text}]}
+                url = f"{gateway.base_url}/chat/completions"
+                async with session.post(url, json=body) as answer:
+                    return answer.status
+
+            long = [asyncio.create_task(ask_about("word " * 5_600)) for _ in range(8)]
+            status = await gateway.eventually(
+                lambda status: status["queue"]["waiting"] == 5, "five of eight wait"
+            )
+            assert status["queue"]["active"] == 3
+            assert 21_000 <= status["queue"]["prompt_tokens"]["active"] <= 24_576
+            assert gateway.metric("foundry_gateway_prompt_tokens_active") >= 21_000
+            short = await asyncio.gather(*(ask_about("hello") for _ in range(8)))
+            assert short == [200] * 8
+            assert served == ["long"] * 3 + ["short"] * 8
+            finish.set()
+            assert await asyncio.gather(*long) == [200] * 8
+    tokens = gateway.status()["queue"]["prompt_tokens"]
+    assert tokens == {"active": 0, "limit": 24_576}

@@ -33,7 +33,9 @@ TOO_MUCH = CONTAINER - 16 * 1024 * 1024
 
 
 ALLOCATOR = dict(
-    re.findall(r"(MALLOC_[A-Z_]+)=([0-9]+)", (SOURCE.parent / "Dockerfile").read_text())
+    re.findall(
+        r"((?:PYTHON)?MALLOC[A-Z_]*)=([a-z0-9]+)", (SOURCE.parent / "Dockerfile").read_text()
+    )
 )
 """How the container's image sets the allocator."""
 
@@ -60,49 +62,46 @@ async def all_given_back(gateway: Gateway) -> None:
     await until(idle, 30)
 
 
-async def test_all_attacks_at_once_fit_and_nobody_waits(gateway: Gateway) -> None:
-    await asyncio.gather(*(ask(gateway, chat_body()) for _ in range(16)))
-    # Once before, so that "before" is a gateway that has worked already.
-    await ask(gateway, chat_body("x" * 10 * MB))
-    await all_given_back(gateway)
-    before = gateway.memory_bytes
+async def attack(gateway: Gateway) -> None:
+    """Send everything at once, while somebody asks short questions and is answered in time."""
     bomb = gzip.compress(bytes(400 * MB), 9)
+    packed = ("Content-Type: application/json", "Content-Encoding: gzip")
     prompt = chat_body("x" * 31 * MB)
     half_sent = b"Content-Length: %d\r\n\r\n" % (8 * MB) + b'{"x":"' + b"x" * 4 * MB
-    with peak_memory(gateway) as peak:
-        async with bystander(gateway) as took, AsyncExitStack() as stack:
-            held = [await stack.enter_async_context(Wire(gateway.port)) for _ in range(64)]
-            small = [await stack.enter_async_context(Wire(gateway.port)) for _ in range(500)]
-            for wire in small:
-                await wire.send(head(gateway) + b"Content-Length: 16000\r\n\r\n{")
-            sending = [asyncio.create_task(wire.send(head(gateway) + half_sent)) for wire in held]
-            answers = await asyncio.gather(
-                *(ask(gateway, empty_arrays(950 * KB)) for _ in range(24)),
-                *(ask(gateway, empty_arrays(8 * MB)) for _ in range(2)),
-                *(ask(gateway, prompt) for _ in range(2)),
-                *(
-                    ask(
-                        gateway,
-                        bomb,
-                        start=head(
-                            gateway,
-                            key=False,
-                            fields=("Content-Type: application/json", "Content-Encoding: gzip"),
-                        ),
-                    )
-                    for _ in range(4)
-                ),
-            )
-            await asyncio.gather(*sending)
+    async with bystander(gateway) as took, AsyncExitStack() as stack:
+        large = [await stack.enter_async_context(Wire(gateway.port)) for _ in range(64)]
+        small = [await stack.enter_async_context(Wire(gateway.port)) for _ in range(500)]
+        for wire in small:
+            await wire.send(head(gateway) + b"Content-Length: 16000\r\n\r\n{")
+        sending = [asyncio.create_task(wire.send(head(gateway) + half_sent)) for wire in large]
+        answers = await asyncio.gather(
+            *(ask(gateway, empty_arrays(950 * KB)) for _ in range(24)),
+            *(ask(gateway, empty_arrays(8 * MB)) for _ in range(2)),
+            *(ask(gateway, prompt) for _ in range(2)),
+            *(
+                ask(gateway, bomb, start=head(gateway, key=key, fields=packed))
+                for key in (True, True, False, False)
+            ),
+        )
+        await asyncio.gather(*sending)
     assert {answer.status for answer in answers} <= {400, 413, 415, 429}
     assert all(answer.code in ("invalid_request", "overloaded") for answer in answers)
+    assert len(took) > 1
     await all_given_back(gateway)
-    print(
-        f"\nbefore {before / MB:.0f} MB, peak {peak[-1] / MB:.0f} MB, "
-        f"slowest of {len(took)} bystanders {max(took):.2f} s"
-    )
+
+
+async def test_all_attacks_at_once_fit_and_leave_nothing_behind(gateway: Gateway) -> None:
+    await ask(gateway, chat_body())
+    fresh = gateway.memory_bytes
+    with peak_memory(gateway) as peak:
+        await attack(gateway)
+        assert peak[-1] < TOO_MUCH
+        # The first load warms caches and threads up for good; from then on nothing is added.
+        await until(lambda: gateway.memory_bytes < fresh * 1.2, 30)
+        before = gateway.memory_bytes
+        await attack(gateway)
     assert peak[-1] < TOO_MUCH
-    await until(lambda: gateway.memory_bytes < before * 1.1, 20)
+    await until(lambda: gateway.memory_bytes < before * 1.1, 30)
 
 
 async def test_bodies_that_are_refused_leave_nothing_behind(gateway: Gateway) -> None:
@@ -211,7 +210,7 @@ async def test_a_thousand_connections_are_the_most_and_they_do_not_stay(gateway:
         told = [answer for answer in refused if answer.status]
         assert told
         assert {(answer.status, answer.code) for answer in told} == {(503, "overloaded")}
-        await until(lambda: wire.reader.at_eof() or wire.reader._buffer, 15)
+        assert (await wire.answer(15)).status in (0, 408)
         assert (await ask(gateway, chat_body())).status == 200
 
 

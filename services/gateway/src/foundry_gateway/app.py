@@ -15,13 +15,12 @@ from foundry_common.bodies import Budget
 from foundry_common.callers import Callers
 from foundry_gateway import limits
 from foundry_gateway.admission import Admission
-from foundry_gateway.door import log_failure
+from foundry_gateway.conversation import log_failure
 from foundry_gateway.downstream import error_response
 from foundry_gateway.errors import (
     ForeignOriginError,
     GatewayError,
     InvalidApiKeyError,
-    InvalidRequestError,
     UnknownHostError,
     UpstreamError,
 )
@@ -33,6 +32,7 @@ from foundry_gateway.metrics import Metrics
 from foundry_gateway.models import find_model, list_models
 from foundry_gateway.operations import OPERATIONS, Operation
 from foundry_gateway.parsing import Parsing
+from foundry_gateway.refusals import WrongMethodError, check_expectation, no_route
 from foundry_gateway.relay import Relay, Services
 from foundry_gateway.status import Status
 
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 FAREWELL_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499
-_NOT_FOUND = 404
-_EXPECTATION_FAILED = 417
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -149,16 +147,16 @@ class Gateway:
             refuse_encodings(request)
             if request.path.startswith("/v1/"):
                 self._check_key(request)
-            _check_expectation(request)
+            check_expectation(request)
             return await handler(request)
-        except _WrongMethodError as error:
+        except WrongMethodError as error:
             if request.method == "OPTIONS":
                 return web.Response(status=204, headers={"Allow": error.allowed})
             refusal: GatewayError = error
         except GatewayError as error:
             refusal = error
         except web.HTTPException:
-            refusal = _no_route()
+            refusal = no_route()
         except ConnectionError:
             return web.Response(status=CLIENT_CLOSED_REQUEST)  # nobody is left to read it
         except Exception as error:  # noqa: BLE001 - logged, and the client gets the usual shape
@@ -187,8 +185,8 @@ class Gateway:
         if methods is None and path.startswith("/v1/models/") and path != "/v1/models/":
             methods = "GET,HEAD"
         if methods is not None:
-            raise _WrongMethodError(request.method, path, methods)
-        raise _no_route()
+            raise WrongMethodError(request.method, path, methods)
+        raise no_route()
 
     def relay(self, operation: Operation) -> Handler:
         """Return the handler of one forwarded operation."""
@@ -293,35 +291,5 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-class _WrongMethodError(InvalidRequestError):
-    """The route exists, but not for this method."""
-
-    status = 405
-
-    def __init__(self, method: str, path: str, allowed: str) -> None:
-        super().__init__(f"{method} is not allowed on {path}.", "Use POST to ask, GET to look.")
-        self.allowed = allowed
-
-    def headers(self) -> dict[str, str]:
-        return {**super().headers(), "Allow": self.allowed}
-
-
 def _looked_at(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
-
-
-def _no_route() -> InvalidRequestError:
-    return InvalidRequestError(
-        "The gateway has no such route.",
-        "It serves /v1/models, /v1/chat/completions, /v1/responses, /v1/embeddings, /status, "
-        "/ready, /health and /metrics; Foundry Local's own administration stays on its host.",
-        status=_NOT_FOUND,
-    )
-
-
-def _check_expectation(request: web.Request) -> None:
-    for value in request.headers.getall("Expect", ()):
-        if value.strip().lower() != "100-continue":
-            raise InvalidRequestError(
-                "This expectation cannot be met.", "Leave Expect out.", status=_EXPECTATION_FAILED
-            )

@@ -2,14 +2,14 @@
 
 The container has 256 MiB (``mem_limit`` in compose.yaml). In MiB, each at its worst, all at once::
 
-    the process, idle                                             ~ 55
+    the process, idle: 30 to 35 were measured                     ~ 40
     1,024 connections, each with 16 KiB being received,
       32 KiB received but not yet used, and 16 KiB of its own      ~ 64
     bodies being read or held                        BODIES_AND_PARSE
     one body being parsed (limits.parse_allowance)        together 112
     answers in one piece, being received (ANSWERS)                  16
                                                                    ----
-                                                                  ~ 247
+                                                                  ~ 232
 
 ``tests/security/test_gateway_limits.py`` does this multiplication for real.
 

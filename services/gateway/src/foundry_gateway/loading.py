@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from foundry_gateway import faults, remedies
+from foundry_gateway.conversation import log_failure
 from foundry_gateway.dialects import Dialect, DialectError, error_message
-from foundry_gateway.door import log_failure
 from foundry_gateway.errors import (
     GatewayError,
     ModelLoadError,

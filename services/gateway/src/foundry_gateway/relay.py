@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foundry_common.bodies import BudgetUsedUpError
-from foundry_gateway import exchange, faults, limits, remedies
+from foundry_gateway import exchange, faults, verdicts
 from foundry_gateway.dialects import error_message
 from foundry_gateway.downstream import Downstream
 from foundry_gateway.errors import (
-    ContextLengthError,
     GatewayError,
-    InvalidRequestError,
     ModelNotCachedError,
     ModelNotFoundError,
-    OverloadedError,
-    UpstreamError,
 )
 from foundry_gateway.exchange import Answer, Fault
-from foundry_gateway.loading import not_cached, not_found
 from foundry_gateway.models import default_alias
 from foundry_gateway.passage import Passage
 from foundry_gateway.record import Record
@@ -184,7 +179,7 @@ class Relay:
             if overflow is not None:
                 upstream.inventory.contexts[variant] = overflow.context
                 if overflow.left < 1 or fitted:
-                    raise _too_long(overflow)
+                    raise verdicts.too_long(overflow)
                 self._prompt.limit_output(overflow.left)
                 fitted = True
             elif not mended and _is_stale(found):
@@ -192,7 +187,7 @@ class Relay:
                 upstream.inventory.note_unloaded(variant)
                 await upstream.refresh()
             else:
-                raise _translate(upstream, target, found)
+                raise verdicts.translate(upstream, target, found)
 
     async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
         """Return what is wanted of an upstream, and the loaded variant to ask for."""
@@ -232,9 +227,9 @@ class Relay:
                     upstream, self._operation, self._prompt, body, patience=timeout, hold=room
                 )
             except BudgetUsedUpError:
-                raise _no_room() from None
+                raise verdicts.no_room() from None
             except AnswerTooLargeError:
-                raise _answer_too_large() from None
+                raise verdicts.answer_too_large() from None
 
     async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
         answer.response.allow_silence(self._services.settings.idle_timeout)
@@ -243,13 +238,13 @@ class Relay:
             await passage.run(answer.first)
         except TransportError as error:
             if not scanner.finished:
-                raise _broke_off(str(error)) from None
+                raise verdicts.broke_off(str(error)) from None
         finally:
             self._record.usage = scanner.usage
         if scanner.error is not None:
-            raise _broke_off(error_message(scanner.error))
+            raise verdicts.broke_off(error_message(scanner.error))
         if not scanner.finished:
-            raise _broke_off("the answer ended before it was complete")
+            raise verdicts.broke_off("the answer ended before it was complete")
         if not scanner.done and self._operation.ends_with_done:
             await self._down.write(DONE)
         return await self._down.finish()
@@ -262,46 +257,3 @@ def _is_stale(fault: Fault) -> bool:
         or faults.is_not_loaded(fault.message)
         or faults.is_not_found(fault.message)
     )
-
-
-def _translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
-    if faults.is_not_cached(fault.message):
-        return not_cached(upstream, target.alias)
-    if faults.is_not_found(fault.message) and "model" in fault.message.lower():
-        return not_found(upstream, target.alias)
-    if fault.status >= _SERVER_ERROR or fault.status == _NOT_FOUND:
-        return UpstreamError(
-            f"Foundry Local failed: {faults.sentence(fault.message)}", remedies.RESTART
-        )
-    return InvalidRequestError(
-        f"Foundry Local refused the request: {faults.sentence(fault.message)}",
-        "Change or remove what it names.",
-    )
-
-
-def _too_long(overflow: faults.Overflow) -> ContextLengthError:
-    return ContextLengthError(
-        f"The prompt has {overflow.prompt} tokens, but the model's context holds "
-        f"{overflow.context}.",
-        "Shorten the conversation, or use a model with a longer context.",
-        param="messages",
-    )
-
-
-def _answer_too_large() -> UpstreamError:
-    return UpstreamError(
-        f"Foundry Local's answer has more than {limits.ANSWER} bytes.",
-        "Ask for less at a time, or for a stream.",
-    )
-
-
-def _no_room() -> OverloadedError:
-    return OverloadedError(
-        "Other long answers fill the gateway's memory now.",
-        "Try again after the time in Retry-After, or ask for a stream.",
-        _RETRY_AFTER,
-    )
-
-
-def _broke_off(why: str) -> UpstreamError:
-    return UpstreamError(f"Foundry Local broke off: {faults.sentence(why)}", remedies.RESTART)

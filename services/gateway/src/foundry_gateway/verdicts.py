@@ -1,0 +1,72 @@
+"""What a caller is told when Foundry Local does not answer as it should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from foundry_gateway import faults, limits, remedies
+from foundry_gateway.errors import (
+    ContextLengthError,
+    GatewayError,
+    InvalidRequestError,
+    OverloadedError,
+    UpstreamError,
+)
+from foundry_gateway.loading import not_cached, not_found
+
+if TYPE_CHECKING:
+    from foundry_gateway.exchange import Fault
+    from foundry_gateway.inventory import Target
+    from foundry_gateway.upstream import Upstream
+
+_RETRY_AFTER: Final = 5
+_NOT_FOUND: Final = 404
+_SERVER_ERROR: Final = 500
+
+
+def translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
+    """Return the error for a request that Foundry Local refused or failed on."""
+    if faults.is_not_cached(fault.message):
+        return not_cached(upstream, target.alias)
+    if faults.is_not_found(fault.message) and "model" in fault.message.lower():
+        return not_found(upstream, target.alias)
+    if fault.status >= _SERVER_ERROR or fault.status == _NOT_FOUND:
+        return UpstreamError(
+            f"Foundry Local failed: {faults.sentence(fault.message)}", remedies.RESTART
+        )
+    return InvalidRequestError(
+        f"Foundry Local refused the request: {faults.sentence(fault.message)}",
+        "Change or remove what it names.",
+    )
+
+
+def too_long(overflow: faults.Overflow) -> ContextLengthError:
+    """Return the error for a prompt that the context does not hold."""
+    return ContextLengthError(
+        f"The prompt has {overflow.prompt} tokens, but the model's context holds "
+        f"{overflow.context}.",
+        "Shorten the conversation, or use a model with a longer context.",
+        param="messages",
+    )
+
+
+def answer_too_large() -> UpstreamError:
+    """Return the error for an answer in one piece that is too large to be held."""
+    return UpstreamError(
+        f"Foundry Local's answer has more than {limits.ANSWER} bytes.",
+        "Ask for less at a time, or for a stream.",
+    )
+
+
+def no_room() -> OverloadedError:
+    """Return the error for an answer that there is no room for now."""
+    return OverloadedError(
+        "Other long answers fill the gateway's memory now.",
+        "Try again after the time in Retry-After, or ask for a stream.",
+        _RETRY_AFTER,
+    )
+
+
+def broke_off(why: str) -> UpstreamError:
+    """Return the error for a stream that ended early."""
+    return UpstreamError(f"Foundry Local broke off: {faults.sentence(why)}", remedies.RESTART)
