@@ -94,7 +94,7 @@ def test_the_way_that_errors_take_is_not_open_to_callers(edge: Edge, path: str):
         ("open-webui", "/api/v1/files/", 64 << 20),
         ("open-webui", "/api/v1/audio/transcriptions", 64 << 20),
         ("webgpu-static", "/v1/chat/completions", 2 << 20),
-        ("prometheus", "/api/v1/query", 64 << 10),
+        ("prometheus", "/api/v1/labels", 1024),
         ("grafana", "/api/ds/query", 4 << 20),
     ],
 )
