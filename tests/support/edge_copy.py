@@ -11,6 +11,7 @@ import json
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.edge import SERVICES, listens
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NAME = f"{PROJECT}-edge-copy"
 START_SECONDS = 20.0
+ESTABLISHED = "01"
+"""As /proc/net/tcp writes it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class EdgeCopy:
         """The process ids of its workers: a worker that died has a successor."""
         lines = docker("top", NAME, "-eo", "pid,args").splitlines()
         return [line.split()[0] for line in lines if "worker process" in line]
+
+    def connections(self) -> int:
+        """How many connections its network has open, in whatever direction."""
+        process = self.inspect()["State"]["Pid"]
+        lines = Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]
+        return sum(line.split()[3] == ESTABLISHED for line in lines)
 
     def limit_kb(self) -> int:
         """What its container may take, in kB."""
