@@ -130,6 +130,19 @@ async def test_a_prompt_beyond_the_context_is_a_bad_request(
     assert failure.value.code == "context_length_exceeded"
 
 
+async def test_a_prompt_far_beyond_the_context_is_not_counted_by_the_runtime_first(
+    gateway: Gateway,
+) -> None:
+    async with client_of(gateway) as client:
+        for words, told in ((20_000, r"has \d+ tokens"), (100_000, r"has about \d+ tokens")):
+            with pytest.raises(openai.BadRequestError, match=told) as failure:
+                await client.chat.completions.create(
+                    model="foundry-demo",
+                    messages=[{"role": "user", "content": "hello there " * words}],
+                )
+            assert failure.value.code == "context_length_exceeded"
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("more", [{}, {"max_tokens": 1_000_000}])
 async def test_an_answer_is_fitted_into_what_the_context_leaves(

@@ -163,6 +163,7 @@ class Relay:
             upstream = await self._services.fleet.pick()
             try:
                 target, variant = await self._resolve(upstream)
+                self._check_length(upstream.inventory.context_length(target.alias, variant))
                 found = await self._ask(upstream, variant, room)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
@@ -188,6 +189,13 @@ class Relay:
                 await upstream.refresh()
             else:
                 raise verdicts.translate(upstream, target, found)
+
+    def _check_length(self, context: int | None) -> None:
+        # A batch of texts to embed is longer than each of them.
+        if context is not None and self._operation.limit_fields:
+            error = verdicts.far_too_long(self._prompt.tokens, context)
+            if error is not None:
+                raise error
 
     async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
         """Return what is wanted of an upstream, and the loaded variant to ask for."""

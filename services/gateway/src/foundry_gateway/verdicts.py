@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _RETRY_AFTER: Final = 5
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
+_LARGEST_MISTAKE: Final = 64
+"""The longest tokens of vocabularies in use are 256 letters, runs of blanks mostly."""
 
 
 def translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
@@ -45,6 +47,24 @@ def too_long(overflow: faults.Overflow) -> ContextLengthError:
     return ContextLengthError(
         f"The prompt has {overflow.prompt} tokens, but the model's context holds "
         f"{overflow.context}.",
+        "Shorten the conversation, or use a model with a longer context.",
+        param="messages",
+    )
+
+
+def far_too_long(tokens: int, context: int) -> ContextLengthError | None:
+    """Return the error for a prompt that no way of counting fits into the context; None else.
+
+    The runtime takes about twenty times a prompt's size to count its tokens, and keeps much of it.
+
+    Args:
+        tokens: The estimate, which a vocabulary made for the text could be below.
+        context: What the model's context holds, in tokens.
+    """
+    if tokens <= context * _LARGEST_MISTAKE:
+        return None
+    return ContextLengthError(
+        f"The prompt has about {tokens} tokens, but the model's context holds {context}.",
         "Shorten the conversation, or use a model with a longer context.",
         param="messages",
     )
