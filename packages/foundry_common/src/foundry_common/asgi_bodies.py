@@ -140,8 +140,11 @@ class BoundedBodies:
         )
 
     async def _read(self, receive: Receive, hold: Hold, length: int) -> bytes | None:
-        """The whole body; None where the caller has gone."""
-        pieces: list[bytes] = []
+        """The whole body; None where the caller has gone.
+
+        In one piece from the start: many small ones would leave holes that memory cannot leave.
+        """
+        body = bytearray(length)
         size = 0
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -149,15 +152,16 @@ class BoundedBodies:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
-                    piece = bytes(message.get("body", b""))
-                    size += len(piece)
-                    if size > length:
+                    piece = message.get("body", b"")
+                    if size + len(piece) > length:
                         hold.grow(len(piece))
-                    if size > self._limits.body:
+                    if size + len(piece) > self._limits.body:
                         raise self._too_large(self._limits.body)
-                    pieces.append(piece)
+                    body[size : size + len(piece)] = piece
+                    size += len(piece)
                     if not message.get("more_body", False):
-                        return b"".join(pieces)
+                        del body[size:]
+                        return bytes(body)
         except TimeoutError:
             raise _late() from None
 
