@@ -72,6 +72,11 @@ def read(body: bytes | bytearray, allowance: int) -> Document:
     return Document(kept, {name: tree[name] for name in kept}, tokens)
 
 
+def tokens_in(value: Any) -> int:
+    """Return how many tokens one field of a body has, at least about."""
+    return _survey({"": value})[1]
+
+
 def without_nul(body: bytes | bytearray, allowance: int) -> bytes:
     """Return a body without NUL characters: the runtime would end the prompt at one, silently.
 

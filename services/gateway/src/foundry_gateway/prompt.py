@@ -18,6 +18,8 @@ Piece = bytes | memoryview
 
 _MODEL_NAME_LENGTH = 200
 _TOKENS_PER_MEDIUM = 1_024
+_LONG = 16_384
+"""Tokens from which it is worth while to look twice."""
 _ALLOWANCE: Final = limits.parse_allowance(limits.MIB * 16)
 _encode = msgspec.json.Encoder().encode
 
@@ -39,7 +41,12 @@ class Prompt:
         _check(operation, data)
         media = references.check(operation, data)
         self.tokens = body.tokens + sum(_TOKENS_PER_MEDIUM - token_count(one) for one in media)
-        """How long it is, at least about."""
+        """How long it is, at least about, labels that no model reads included."""
+        self.question_tokens = self.tokens
+        """The same without those labels."""
+        if self.tokens > _LONG:
+            all_of_it = document.tokens_in(data[operation.required])
+            self.question_tokens = all_of_it - sum(map(token_count, media))
         self._fields: dict[str, bytes | msgspec.Raw] = dict(body.fields)
         self.model: str | None = data.get("model")
         self.stream: bool = operation.streams and data.get("stream", False)

@@ -193,7 +193,7 @@ class Relay:
     def _check_length(self, context: int | None) -> None:
         # A batch of texts to embed is longer than each of them.
         if context is not None and self._operation.limit_fields:
-            error = verdicts.far_too_long(self._prompt.tokens, context)
+            error = verdicts.far_too_long(self._prompt.question_tokens, context)
             if error is not None:
                 raise error
 
