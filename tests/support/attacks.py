@@ -98,6 +98,10 @@ class Wire:
         status = int(first.split()[1])
         if "content-length" in fields:
             body = await self.reader.readexactly(int(fields["content-length"]))
+        elif fields.get("transfer-encoding") == "chunked":
+            body = b""
+            while not body.endswith(b"0\r\n\r\n") and (piece := await self.reader.read(65_536)):
+                body += piece
         elif status >= 200 and status != 204:
             body = await self.reader.read()
         else:

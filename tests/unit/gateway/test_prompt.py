@@ -116,3 +116,13 @@ async def test_bad_input_is_told_clearly(
     with pytest.raises(InvalidRequestError) as refusal:
         Prompt.read(operation, body)
     assert refusal.value.param == param
+
+
+@pytest.mark.parametrize("item", [{"role": "user"}, {"role": "user", "content": ""}])
+@pytest.mark.parametrize("more", [{}, {"type": "message"}, {"content": None}, {"content": []}])
+async def test_a_message_without_content_is_refused_before_the_runtime_fails_on_it(
+    item: dict[str, object], more: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        await sent(RESPONSES, input=["hello", {**item, **more}])
+    assert refused.value.param == "input[1].content"

@@ -139,6 +139,18 @@ def _check(operation: Operation, data: dict[str, Any]) -> None:
         raise InvalidRequestError(
             f"{field!r} must be a non-empty string or array.", SEE_API, param=field
         )
+    elif operation.limit_fields:
+        _check_items(data[field])
+
+
+def _check_items(items: str | list[Any]) -> None:
+    """Refuse a message without content: the runtime fails on it, in a stream behind a 200."""
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        is_message = isinstance(item, dict) and item.get("type", "message") == "message"
+        if is_message and item.get("content") in (None, "", []):
+            raise InvalidRequestError(
+                f"'input[{index}].content' is missing.", SEE_API, param=f"input[{index}].content"
+            )
 
 
 def _expect(data: dict[str, Any], field: str, kind: type, expected: str) -> None:
