@@ -162,6 +162,6 @@ async def test_stays_up_and_answers_a_bystander(prometheus: Copy, path: str, cou
     assert attack.peak < 0.9 * prometheus.limit
 
 
-def test_afterwards_it_holds_what_it_held(prometheus: Copy):
-    idle = 150 * MEBIBYTE
-    settled(prometheus, idle)
+def test_afterwards_it_gives_back_most_of_it(prometheus: Copy):
+    # Go's collector looks at an idle process every two minutes, and the second look frees the rest.
+    settled(prometheus, prometheus.limit // 2)
