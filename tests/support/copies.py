@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.stack import RunningStack, eventually, free_port
+from support.processes import free_ports
+from support.stack import RunningStack, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ def copy_of(stack: RunningStack, service: str, port: int, **environment: str) ->
     """
     inspected = stack.inspect(service)
     host = inspected["HostConfig"]
-    published = free_port()
+    published = int(free_ports([service])[service])
     command = [
         *("run", "--detach", "--read-only", "--cap-drop", "ALL", "--init"),
         *("--security-opt", "no-new-privileges:true"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.chainlit_app import free_port
+from support.processes import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ def examine(folder: Path, *options: str, env_text: str = "", **settings: str) ->
         for name, value in os.environ.items()
         if not name.startswith(SETTINGS_OF_THE_STACK)
     }
-    free = {name: str(free_port()) for name in PORT_SETTINGS}
+    free = free_ports(PORT_SETTINGS)
     ours = {
         "COMPOSE_PROJECT_NAME": "foundry-chat-doctor",
         "COMPOSE_ENV_FILES": str(env_file),

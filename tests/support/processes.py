@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 from lib.environment import COMMON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 STOP_TIMEOUT = 15.0
@@ -20,6 +21,17 @@ STOP_TIMEOUT = 15.0
 def python_path(source: Path) -> str:
     """``PYTHONPATH`` of a service that runs from its sources: the shared package, then its own."""
     return os.pathsep.join((str(COMMON), str(source)))
+
+
+def free_ports(names: Iterable[str]) -> dict[str, str]:
+    """A port for each name, on which nothing listens now; no two are the same."""
+    with contextlib.ExitStack() as held:
+        ports = {}
+        for name in names:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports[name] = str(probe.getsockname()[1])
+        return ports
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pytest
 
 from lib.addresses import ADDRESSES
 from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
+from support.processes import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -223,14 +223,6 @@ class RunningStack:
         return done
 
 
-def free_port() -> int:
-    """A port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The stack with the built-in demo model, up and healthy."""
@@ -241,7 +233,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     environment |= {
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_ENV_FILES": str(env_file),
-        **{entry.port_setting: str(free_port()) for entry in ADDRESSES},
+        **free_ports({entry.port_setting for entry in ADDRESSES}),
         # A Foundry Local that happens to run on this machine is not part of the test.
         "FOUNDRY_URL": NOTHING_LISTENS,
         "FOUNDRY_HOST_PUBLIC_CATALOG": "no",
