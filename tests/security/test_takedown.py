@@ -88,6 +88,17 @@ def bodies_to_the_pages(stack: RunningStack) -> None:
         at_once(12, lambda url=url, path=path: post(port_of(url), path, body, Origin=url), 12)
 
 
+def head_of_a_chat(stack: RunningStack, length: int) -> bytes:
+    return request_head(
+        port_of(stack.gateway),
+        "POST",
+        CHAT,
+        Authorization=f"Bearer {stack.api_key}",
+        Content_Type="application/json",
+        Content_Length=length,
+    )
+
+
 def half_sent_heads(stack: RunningStack) -> None:
     port = port_of(stack.gateway)
     head = request_head(port, "GET", "/health")[:-2] + b"X-Filler: " + b"a" * 7000 + b"\r\n"
@@ -98,14 +109,7 @@ def half_sent_heads(stack: RunningStack) -> None:
 
 def half_sent_bodies(stack: RunningStack) -> None:
     port = port_of(stack.gateway)
-    head = request_head(
-        port,
-        "POST",
-        CHAT,
-        Authorization=f"Bearer {stack.api_key}",
-        Content_Type="application/json",
-        Content_Length=8 * MEGABYTE,
-    )
+    head = head_of_a_chat(stack, 8 * MEGABYTE)
     with half_sent(port, head + b'{"messages":"' + b"a" * 60_000, 200):
         time.sleep(3)
 
@@ -123,14 +127,7 @@ def streams_nobody_reads(stack: RunningStack) -> None:
     port = port_of(stack.gateway)
     question = {"role": "user", "content": "Count from 1 to 200."}
     body = json.dumps({"model": "foundry-demo", "stream": True, "messages": [question]}).encode()
-    head = request_head(
-        port,
-        "POST",
-        CHAT,
-        Authorization=f"Bearer {stack.api_key}",
-        Content_Type="application/json",
-        Content_Length=len(body),
-    )
+    head = head_of_a_chat(stack, len(body))
     with half_sent(port, head + body, 24):
         time.sleep(3)
 
