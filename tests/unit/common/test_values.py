@@ -212,3 +212,8 @@ def test_a_password_is_kept_as_it_is_written_and_never_shown():
         with pytest.raises(ValueRefusedError, match="at most 72 bytes") as refused:
             values.password(text)
         assert "é" not in str(refused.value)
+
+
+def test_a_letter_that_is_ascii_in_lower_case_only_is_refused_as_the_edge_refuses_it():
+    with pytest.raises(ValueRefusedError, match="expected host names"):
+        values.host_names("des\u212a.lan")

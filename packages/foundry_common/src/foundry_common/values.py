@@ -92,7 +92,9 @@ def host_name(text: str) -> str:
     """Read a host name, in lower case; a leading dot, meaning every name below it, is kept."""
     name = text.strip().lower()
     bare = name.removeprefix(".")
-    if len(bare) > _LONGEST_HOST_NAME or not _HOST_NAME.fullmatch(bare):
+    # Some letters beyond ASCII become ASCII in lower case, for Python alone.
+    is_name = text.isascii() and len(bare) <= _LONGEST_HOST_NAME and _HOST_NAME.fullmatch(bare)
+    if not is_name:
         raise ValueRefusedError(
             "expected host names without scheme or port, such as chat.example.lan or .home.arpa, "
             f"found {quoted(text)}"
