@@ -19,7 +19,8 @@ import yaml
 from foundry_healthcheck.containers import ContainerState, ContainerView
 from lib import offline
 from support.healthcheck import start_healthcheck
-from support.stack import ROOT, eventually, free_port
+from support.processes import free_port
+from support.stack import ROOT, eventually
 
 SOCKET = Path("/var/run/docker.sock")
 PROJECT = "foundry-chat-view-test"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.processes import end, python_path, running
+from support.processes import end, free_port, python_path, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -132,11 +131,3 @@ def _wait_until_up(app: ChatApp) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"the app did not start within {START_TIMEOUT:g} s:\n{app.output()}")
-
-
-def free_port() -> int:
-    """A free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.processes import free_ports
+from support.processes import free_port
 from support.stack import RunningStack, eventually
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def copy_of(stack: RunningStack, service: str, port: int, **environment: str) ->
     """
     inspected = stack.inspect(service)
     host = inspected["HostConfig"]
-    published = int(free_ports([service])[service])
+    published = free_port()
     command = [
         *("run", "--detach", "--read-only", "--cap-drop", "ALL", "--init"),
         *("--security-opt", "no-new-privileges:true"),

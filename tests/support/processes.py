@@ -34,6 +34,11 @@ def free_ports(names: Iterable[str]) -> dict[str, str]:
         return ports
 
 
+def free_port() -> int:
+    """A port on which nothing listens now; who needs several asks ``free_ports`` for all."""
+    return int(free_ports(["only"])["only"])
+
+
 @contextlib.contextmanager
 def running(
     command: list[str], env: Mapping[str, str], log: Path, cwd: Path | None = None

@@ -8,11 +8,12 @@ import openai
 import pytest
 
 from foundry_chat.history import Turn, build_prompt
-from support.chainlit_app import free_port, start_chat_app
+from support.chainlit_app import start_chat_app
 from support.chat_client import ChatClient
 from support.chat_stack import ChatStack, start_chat_stack
 from support.foundry import DEMO_ALIAS, start_foundry_v2
 from support.gateway import run_gateway
+from support.processes import free_port
 
 
 @pytest.fixture
