@@ -77,7 +77,7 @@ BEGIN {
   groups = is_v4(address) ? "" : groups_of(address)
   # Docker publishes on no address of a group of machines.
   is_multicast = is_v4(address) ? address ~ /^(22[4-9]|23[0-9])[.]/ \
-    : groups ~ /^:[Ff][Ff][0-9A-Fa-f][0-9A-Fa-f]:/
+    : groups ~ /^:([Ff][Ff]|0:0:0:0:0:[Ff][Ff][Ff][Ff]:[Ee][0-9A-Fa-f])[0-9A-Fa-f][0-9A-Fa-f]:/
   if ((!is_v4(address) && groups == "") || is_multicast) {
     print "BIND_ADDRESS: expected an IP address: 127.0.0.1 for this machine only, 0.0.0.0 for your" \
       " network, found something else" > "/dev/stderr"

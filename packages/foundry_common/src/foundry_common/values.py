@@ -120,7 +120,9 @@ def bind_address(text: str) -> Address:
         address = ipaddress.ip_address(bare)
     except ValueError:
         raise refused from None
-    if getattr(address, "scope_id", None) or address.is_multicast:
+    # Said here, for only newer Pythons look inside an IPv4 address that is written as IPv6.
+    plain = getattr(address, "ipv4_mapped", None) or address
+    if getattr(address, "scope_id", None) or plain.is_multicast:
         raise refused  # Docker publishes on neither
     return address
 
