@@ -3,16 +3,19 @@
 usage: python3 scripts/test.py [LAYER ...] [--keep] [-- PYTEST-ARGUMENT ...]
 
 Layers, in the order they run; all of them by default:
-  lint      ruff and mypy
-  unit      single modules
-  contract  the services against the real Foundry Local runtimes (2.x and 1.x)
-  faults    what breaks, and what each part then says
-  browser   the pages in headless Chromium
-  stack     the containers, brought up by scripts/up.py
-  security  attacks on the same containers, and on copies of them
+  lint        ruff and mypy
+  unit        single modules
+  contract    the services against the real Foundry Local runtimes (2.x and 1.x)
+  faults      what breaks, and what each part then says
+  browser     the pages in headless Chromium
+  acceptance  the README's own commands, in a fresh checkout, with default ports and settings
+  stack       the containers, brought up by scripts/up.py
+  security    attacks on the same containers, and on copies of them
 
 Options:
   --keep    leave the Docker engine running that this run started
+
+Two processes share the tests, since most of them wait; `-- -n 0` runs them in one.
 
 What is missing is installed: Python packages into .venv*, on Debian or Ubuntu Prometheus into
 .cache and, as root, Chromium, nginx and Docker. Exit codes: 0 all passed, 1 a step or test failed,
@@ -29,7 +32,10 @@ from pathlib import Path
 from lib import console, docker, environment, prometheus
 
 ROOT = environment.ROOT
-LAYERS = ("lint", "unit", "contract", "faults", "browser", "stack", "security")
+LAYERS = ("lint", "unit", "contract", "faults", "browser", "acceptance", "stack", "security")
+ON_CONTAINERS = frozenset({"acceptance", "stack", "security"})
+SHARED = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""How two processes share a run: tests/conftest.py says what stays together."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         if not layers:
             return 0
         prepare_programs(layers)
-        if {"stack", "security"} & set(layers):
+        if ON_CONTAINERS & set(layers):
             console.step("Docker")
             engine = docker.ensure_engine()
         console.step(f"Tests: {', '.join(layers)}")
@@ -107,7 +113,7 @@ def prepare_programs(layers: Sequence[str]) -> None:
     if {"unit", "contract", "faults", "browser"} & set(layers):
         console.step("Prometheus")
         prometheus.prepare()
-    if {"browser", "stack", "security"} & set(layers):
+    if {"browser", *ON_CONTAINERS} & set(layers):
         console.step("Browser")
         prepare_browser()
 
@@ -179,7 +185,7 @@ def lint(python: Path) -> None:
 def run_pytest(python: Path, layers: Sequence[str], extra: Sequence[str]) -> int:
     """One pytest run over the chosen layers; its summary line is the last thing printed."""
     folders = [f"tests/{layer}" for layer in layers if (ROOT / "tests" / layer).is_dir()]
-    command = [str(python), "-m", "pytest", *folders, *extra]
+    command = [str(python), "-m", "pytest", *SHARED, *folders, *extra]
     return 0 if subprocess.run(command, cwd=ROOT, check=False).returncode == 0 else 1
 
 
