@@ -19,6 +19,7 @@ from support.rule_tests import (
 from support.stack import ROOT
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
+LABEL = re.compile(r"\$labels\.(\w+)")
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 
 
@@ -43,6 +44,13 @@ def test_every_runbook_link_leads_to_a_heading(rule: dict):
     path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
     assert anchor == rule["alert"].lower()
     assert headings(ROOT / path).count(anchor) == 1
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_no_text_asks_for_a_label_that_the_rule_itself_adds(rule: dict):
+    """Prometheus fills in the labels of what was measured: the rule's own come later."""
+    asked = {name for text in rule["annotations"].values() for name in LABEL.findall(text)}
+    assert asked & set(rule["labels"]) == set()
 
 
 def test_the_runbook_speaks_of_no_alert_that_is_gone():
