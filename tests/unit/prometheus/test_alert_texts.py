@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from foundry_healthcheck import runbook
 from support.rule_tests import (
     UPSTREAM,
     Story,
@@ -41,9 +42,11 @@ def test_every_alert_says_what_it_means_and_what_to_do(rule: dict):
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_runbook_link_leads_to_a_heading(rule: dict):
-    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == "http://localhost:9180/alerts"
     assert anchor == rule["alert"].lower()
-    assert headings(ROOT / path).count(anchor) == 1
+    assert headings(ROOT / "docs" / "alerts.md").count(anchor) == 1
+    assert runbook.page().count(f'id="{anchor}"') == 1
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])

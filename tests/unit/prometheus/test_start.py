@@ -106,6 +106,14 @@ def test_the_promise_of_a_beginning_is_a_setting(tmp_path: Path, promise: str):
     assert float(promise) in SECONDS_BUCKETS
 
 
+def test_links_lead_to_where_the_edge_publishes_the_runbook(tmp_path: Path):
+    done = check(tmp_path, HEALTHCHECK_PORT="19180")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "rules" / "alerts.yml").read_text(encoding="utf-8")
+    assert "runbook_url: http://localhost:19180/alerts#" in text
+    assert "9180/alerts#" not in text.replace("19180", "")
+
+
 def test_what_can_be_promised_is_the_same_wherever_it_is_asked_for():
     start = (FOLDER / "start.sh").read_text(encoding="utf-8")
     (bounds,) = re.findall(r"(?m)^bounds='(.*)'$", start)
