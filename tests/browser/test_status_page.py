@@ -87,6 +87,33 @@ def with_containers() -> dict[str, Any]:
     return all_well() | {"containers": {"enabled": True, "items": items, "error": None}}
 
 
+def alert_fires() -> dict[str, Any]:
+    alert = {
+        "name": "ChatStreamsBreak",
+        "severity": "page",
+        "summary": "Foundry Local breaks off its answers",
+        "description": "3 answers were broken off.",
+        "remedy": "Restart it: `foundry server restart`.",
+        "since": moment(900),
+        "parts": ["chat"],
+        "told": False,
+    }
+    told = alert | {"summary": "This one stands above", "told": True}
+    alerts = {"items": [alert, told], "error": None}
+    return status(state="degraded", summary="An alert fires.", alerts=alerts)
+
+
+def slow() -> dict[str, Any]:
+    parts = [part(name) for name in TITLES]
+    late = "The answer comes, but took 34 s."
+    parts[0] = part("chat", state="slow", message=late, remedy="Nothing has to be mended.")
+    parts[0]["history"][-1]["outcome"] = "slow"
+    parts[1] = part("foundry", "uuu", state="starting", reason="refused")
+    for probe in parts[1]["history"]:
+        probe["outcome"] = "starting"
+    return status(parts, "degraded", late)
+
+
 STATES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "all well": (all_well, "up"),
     "foundry refused": (foundry_refused, "down"),
@@ -94,6 +121,8 @@ STATES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "first look": (first_look, "starting"),
     "everything down": (everything_down, "down"),
     "containers": (with_containers, "up"),
+    "alert fires": (alert_fires, "degraded"),
+    "slow": (slow, "degraded"),
 }
 
 
@@ -121,6 +150,25 @@ async def test_says_at_a_glance_that_all_is_well(browser: Browser):
         await expect(page).to_have_title("\u2713 All is well \u00b7 Foundry Chat")
         await expect(page.locator("#problems")).to_be_hidden()
         assert await page.locator(".part").count() == len(TITLES)
+
+
+async def test_does_not_say_that_all_is_well_while_an_alert_fires(browser: Browser):
+    async with canned_probe(alert_fires()) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "degraded")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("An alert fires")
+        card = page.locator("#problem-list .problem")
+        await expect(card).to_have_count(1)
+        await expect(card).to_contain_text("Foundry Local breaks off its answers")
+        await expect(card.locator("code")).to_have_text("foundry server restart")
+
+
+async def test_an_answer_that_is_slow_has_words_and_is_no_failure(browser: Browser):
+    async with canned_probe(slow()) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "degraded")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Answers are slow")
+        await expect(row(page, "chat")).to_contain_text("it answers, but late")
+        await expect(row(page, "chat")).to_contain_text(text("100 % of 100 answered"))
+        await expect(row(page, "foundry")).to_contain_text("Starting")
 
 
 @pytest.mark.parametrize(

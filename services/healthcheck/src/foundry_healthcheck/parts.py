@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 FOUNDRY = "foundry"
 GATEWAY = "gateway"
 CHAT = "chat"
+SLOW = 3
+"""How many times its patience the chat probe waits for an answer that is slow, but may come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             settings.gateway_url,
             "gateway",
             settings.chat_interval,
-            settings.chat_timeout,
+            settings.chat_timeout * SLOW,
         ),
         Part(FOUNDRY, "Foundry Local", "foundry", upstreams, "foundry-local", *cheap),
         Part(GATEWAY, "Gateway", "http", gateway, "gateway", *cheap),

@@ -59,6 +59,8 @@ class Settings:
     timeout: float = 8.0
     chat_timeout: float = 20.0
     chat_max_tokens: int = 16
+    start_period: float = 120.0
+    """For as long as that after the prober's own start, a part that never answered is starting."""
     loads_models: bool = False
     """Whether a probe may ask a model that is not loaded, which loads it."""
     log_level: str = "INFO"
@@ -110,6 +112,12 @@ class Settings:
             chat_timeout=read.seconds("HEALTHCHECK_CHAT_TIMEOUT", defaults.chat_timeout),
             chat_max_tokens=read.integer(
                 "HEALTHCHECK_CHAT_MAX_TOKENS", defaults.chat_max_tokens, least=1
+            ),
+            start_period=read.seconds(
+                "HEALTHCHECK_START_PERIOD",
+                defaults.start_period,
+                zero=True,
+                most=LONGEST_INTERVAL_SECONDS,
             ),
             loads_models=read.switch("HEALTHCHECK_LOADS_MODELS", default=defaults.loads_models),
             log_level=read.choice("HEALTHCHECK_LOG_LEVEL", defaults.log_level, LOG_LEVELS),
