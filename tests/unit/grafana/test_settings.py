@@ -13,7 +13,7 @@ import yaml
 from support.dashboards import FILES, GRAFANA
 from support.stack import ROOT
 
-PASSWORD_FILE = "/run/foundry-chat/grafana/admin-password"  # noqa: S105 - a path
+PASSWORD_FILE = "/run/foundry-chat/grafana/admin-password"
 CALLS_HOME = {
     ("analytics", "reporting_enabled"): "false",
     ("analytics", "check_for_updates"): "false",
