@@ -15,12 +15,12 @@ from lib.settings import Settings
 
 PULLED = (
     "python:3.13-slim-trixie",
-    "nginx:1.29-alpine",
+    "nginx:1.30-alpine",
     "grafana/grafana:13.2.3",
     "ghcr.io/open-webui/open-webui:v0.12.4",
     (
-        "prom/prometheus:v3.5.0"
-        "@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996"
+        "prom/prometheus:v3.5.5"
+        "@sha256:332c2f43e7e389d74d3893b55bb02fbbd684208e681eeb604641d5d769c0fe2a"
     ),
 )
 """What compose.yaml builds on."""

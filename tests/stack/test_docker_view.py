@@ -25,7 +25,7 @@ from support.stack import ROOT, eventually
 SOCKET = Path("/var/run/docker.sock")
 PROJECT = "foundry-chat-view-test"
 SECRET = "the-secret-in-its-environment"
-ONLINE_IMAGE = "nginx:1.29-alpine"
+ONLINE_IMAGE = "nginx:1.30-alpine"
 
 
 def docker(*arguments: str) -> str:
