@@ -44,7 +44,14 @@ def bridge_address() -> str | None:
 def output(*command: str) -> str:
     """What a command prints; nothing when it is absent, fails or takes too long."""
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout

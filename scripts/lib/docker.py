@@ -119,7 +119,12 @@ def answer(*arguments: str) -> str:
     """What the docker client prints for these arguments; nothing when it fails."""
     try:
         asked = subprocess.run(
-            ["docker", *arguments], check=False, capture_output=True, text=True, timeout=20
+            ["docker", *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return ""
