@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import debian
+from lib import debian, kinds
 from lib.console import StepFailedError, note, run
 from lib.environment import ROOT
 
@@ -20,6 +20,9 @@ OLDEST_ENGINE = (25, 0, 5)
 pass name queries out (CVE-2024-29018)."""
 OLDEST_COMPOSE = (2, 24, 0)
 OLDEST_BUILDX = (0, 12, 0)
+OLDEST_BUILDX_FOR_COMPOSE_5 = (0, 17, 0)
+"""Compose 5 builds through a newer Buildx only."""
+COMPOSE_5 = (5, 0, 0)
 START_SECONDS = 60
 STOP_SECONDS = 30
 RECORD = ROOT / ".cache" / "docker-engine.json"
@@ -59,6 +62,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
     Raises:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
+    refuse_podman()
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -66,10 +70,47 @@ def ensure_engine(*, install: bool = True) -> Engine:
         note(f"missing: {', '.join(lacking)}; installing from the distribution's packages")
         debian.install_docker(debian.release())
     engine = running_engine() or start_engine()
+    refuse_kind()
     require("Docker Engine", engine.version, OLDEST_ENGINE)
-    require("Docker Compose", answer("compose", "version", "--short"), OLDEST_COMPOSE)
-    require("Docker Buildx", answer("buildx", "version"), OLDEST_BUILDX)
+    compose = answer("compose", "version", "--short")
+    require("Docker Compose", compose, OLDEST_COMPOSE)
+    require("Docker Buildx", answer("buildx", "version"), oldest_buildx(compose))
     return engine
+
+
+def oldest_buildx(compose: str) -> tuple[int, ...]:
+    """The oldest Buildx that this version of Compose builds with."""
+    return OLDEST_BUILDX_FOR_COMPOSE_5 if version_in(compose) >= COMPOSE_5 else OLDEST_BUILDX
+
+
+def refuse_podman() -> None:
+    """Refuse Podman's stand-in for the docker command, before it counts as a missing engine.
+
+    Raises:
+        StepFailedError: with what to install instead.
+    """
+    found = kinds.obstacle(answer("--version"), {}, {}, "", ROOT)
+    if found is not None:
+        raise found
+
+
+def refuse_kind() -> None:
+    """Refuse an engine on which this stack cannot run.
+
+    Raises:
+        StepFailedError: with what it is, and what to do about it.
+    """
+    server = kinds.read_object(answer("version", "--format", "{{json .Server}}"))
+    info = kinds.read_object(answer("info", "--format", "{{json .}}"))
+    found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
+    if found is not None:
+        raise found
+
+
+def endpoint() -> str:
+    """Where the docker client finds its engine; DOCKER_HOST wins over a context."""
+    told = answer("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return os.environ.get("DOCKER_HOST") or told
 
 
 def missing_parts() -> list[str]:
@@ -268,6 +309,11 @@ def runs_in_virtual_machine() -> bool:
     """
     system = answer("info", "--format", "{{.OperatingSystem}}")
     return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
+
+
+def is_rootless() -> bool:
+    """Whether the engine runs without root, in a network of its own."""
+    return kinds.is_rootless(kinds.read_object(answer("info", "--format", "{{json .}}")))
 
 
 def started_earlier() -> str:

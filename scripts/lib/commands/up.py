@@ -1,6 +1,6 @@
 """Bring the stack up: check, start, ask the model one question, show the addresses.
 
-usage: python3 scripts/up.py [--embedded | --no-embedded] [--offline] [--no-install]
+usage: python3 scripts/up.py [--embedded | --no-embedded] [--offline | --online] [--no-install]
                              [--timeout SECONDS]
 
 Uses the Foundry Local that runs on this machine. Where there is none that containers can reach,
@@ -12,6 +12,7 @@ Options:
   --no-embedded      never start it in a container
   --offline          build the base images from Debian packages instead of pulling them;
                      chosen by itself when no container registry answers
+  --online           ask the registry again, where an earlier run found none
   --no-install       install nothing; say what is missing instead
   --timeout SECONDS  how long to wait for the services to become healthy (default 300)
 
@@ -26,19 +27,26 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lib import console, docker, judgement, offline
+from lib import console, docker, foundry, holders, images, judgement, offline
 from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
 from lib.command_line import Parser, seconds
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
-from lib.requirements import NEEDED_DISK_BYTES, NEEDED_MEMORY_BYTES
+from lib.requirements import (
+    NEEDED_DISK_BYTES,
+    NEEDED_DISK_BYTES_OFFLINE,
+    NEEDED_MEMORY_BYTES,
+)
 from lib.runtime import choose_runtime
 from lib.settings import Settings, env_file
 
+ASK_AGAIN_SECONDS = 4.0
+"""For a registry that did not answer an earlier run."""
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
-OFFLINE_FILES = "compose.yaml:compose.offline.yaml"
+OFFLINE_FILE = "compose.offline.yaml"
+OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,7 +73,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     step("Checking this machine")
     note(f"Python {platform.python_version()}")
     check_settings(settings)
-    check_room()
+    check_room(NEEDED_DISK_BYTES_OFFLINE)
     check_ports(settings)
 
     # From here on things change.
@@ -121,7 +129,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     runtime = parser.add_mutually_exclusive_group()
     runtime.add_argument("--embedded", action="store_true", default=None)
     runtime.add_argument("--no-embedded", dest="embedded", action="store_false")
-    parser.add_argument("--offline", action="store_true")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--offline", action="store_true")
+    source.add_argument("--online", action="store_true")
     parser.add_argument("--no-install", action="store_true")
     parser.add_argument("--timeout", type=seconds, default=300.0)
     return parser.parse_args(arguments)
@@ -144,16 +154,19 @@ def check_settings(settings: Settings) -> None:
     note(judgement.opened(settings) or "the settings can be used")
 
 
-def check_room() -> None:
+def check_room(needed: int) -> None:
     """Refuse a disk on which the images would not fit.
+
+    Args:
+        needed: bytes, unless they have been built before.
 
     Raises:
         StepFailedError: with the room that is needed and the room that is there.
     """
     free = shutil.disk_usage(ROOT).free
-    if free < NEEDED_DISK_BYTES and not docker.answer("images", "-q", "foundry-chat/gateway"):
+    if free < needed and not docker.answer("images", "-q", "foundry-chat/gateway"):
         raise StepFailedError(
-            f"{NEEDED_DISK_BYTES / 1e9:.0f} GB of free disk are needed, found {free / 1e9:.1f}.",
+            f"{needed / 1e9:.0f} GB of free disk are needed, found {free / 1e9:.1f}.",
             "Free some space (`docker system prune` removes what Docker no longer uses).",
         )
     note(f"{free / 1e9:.0f} GB of disk free")
@@ -169,11 +182,14 @@ def check_ports(settings: Settings) -> None:
     host = str(bind_address(settings))
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
-        if port not in ours and not is_free(host, port):
-            raise StepFailedError(
-                f"Port {port} on {host} is taken by another program.",
-                f"End that program, or set {one.port_setting} in .env to a free port.",
-            )
+        if port in ours or is_free(host, port):
+            continue
+        known = holders.unseen(port)
+        raise StepFailedError(
+            f"Port {port} on {host} is {known.what if known else 'taken by another program'}.",
+            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in .env "
+            "to a free port.",
+        )
     note("ports are free, or ours already")
 
 
@@ -196,8 +212,7 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
     Raises:
         StepFailedError: they can be had neither way.
     """
-    remembered = "compose.offline.yaml" in settings.get("COMPOSE_FILE")
-    without_registry = options.offline or remembered or not offline.registry_answers()
+    without_registry = options.offline or not use_registry(settings, again=options.online)
     choices = offline.build_settings(settings, offline=without_registry)
     if without_registry:
         note("no container registry: base images are made from Debian packages")
@@ -206,6 +221,33 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
         files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
         choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
     return choices
+
+
+def use_registry(settings: Settings, *, again: bool) -> bool:
+    """Whether base images come from a registry; those that are not here yet are pulled.
+
+    Args:
+        settings: the user's own choice stands, an earlier run's until the user wants it otherwise.
+        again: whether an earlier run's choice is to be made anew.
+
+    Raises:
+        StepFailedError: a pull broke off, or there is no room for them.
+    """
+    if OFFLINE_FILE in settings.own("COMPOSE_FILE"):
+        return False
+    wanted = images.missing(images.bases())
+    if OFFLINE_FILE in settings.get("COMPOSE_FILE") and not again:
+        if not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS):
+            note("the official images can be had now. To build on them, with Grafana:")
+            note(f"{foundry.python()} scripts/up.py --online")
+        return False
+    if not wanted:
+        return True
+    if not images.registry_answers(wanted):
+        return False
+    check_room(NEEDED_DISK_BYTES)
+    images.pull(wanted)
+    return True
 
 
 def build(stack: Stack) -> None:
