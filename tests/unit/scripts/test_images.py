@@ -148,9 +148,9 @@ def test_the_way_to_base_images(
     *,
     registry: dict[str, bool],
     world: dict[str, bool],
-    remembered: bool,  # noqa: FBT001
+    remembered: bool,
     options: tuple[str, ...],
-    offline: bool,  # noqa: FBT001
+    offline: bool,
 ) -> None:
     registry.update(world)
     assert is_offline(settings(tmp_path, remembered=remembered), *options) is offline
