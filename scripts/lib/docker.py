@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lib import debian, kinds
 from lib.console import StepFailedError, note, run
@@ -62,7 +64,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
     Raises:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
-    refuse_podman()
+    refuse_kind({}, {})  # an engine elsewhere, or Podman, is not one to be started
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -70,7 +72,8 @@ def ensure_engine(*, install: bool = True) -> Engine:
         note(f"missing: {', '.join(lacking)}; installing from the distribution's packages")
         debian.install_docker(debian.release())
     engine = running_engine() or start_engine()
-    refuse_kind()
+    server = kinds.read_object(answer("version", "--format", "{{json .Server}}"))
+    refuse_kind(server, kinds.read_object(answer("info", "--format", "{{json .}}")))
     require("Docker Engine", engine.version, OLDEST_ENGINE)
     compose = answer("compose", "version", "--short")
     require("Docker Compose", compose, OLDEST_COMPOSE)
@@ -83,25 +86,16 @@ def oldest_buildx(compose: str) -> tuple[int, ...]:
     return OLDEST_BUILDX_FOR_COMPOSE_5 if version_in(compose) >= COMPOSE_5 else OLDEST_BUILDX
 
 
-def refuse_podman() -> None:
-    """Refuse Podman's stand-in for the docker command, before it counts as a missing engine.
+def refuse_kind(server: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+    """Refuse a Docker on which this stack cannot run.
 
-    Raises:
-        StepFailedError: with what to install instead.
-    """
-    found = kinds.obstacle(answer("--version"), {}, {}, "", ROOT)
-    if found is not None:
-        raise found
-
-
-def refuse_kind() -> None:
-    """Refuse an engine on which this stack cannot run.
+    Args:
+        server: what the engine says of its version; empty before it is asked.
+        info: what it says of itself; empty before it is asked.
 
     Raises:
         StepFailedError: with what it is, and what to do about it.
     """
-    server = kinds.read_object(answer("version", "--format", "{{json .Server}}"))
-    info = kinds.read_object(answer("info", "--format", "{{json .}}"))
     found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
     if found is not None:
         raise found
