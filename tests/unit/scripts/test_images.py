@@ -116,6 +116,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     monkeypatch.setattr(images, "pull", pull)
     monkeypatch.setattr(up, "check_room", lambda _: None)
     monkeypatch.setattr(up.offline, "make_base_images", lambda: None)
+    monkeypatch.setattr(up.offline, "build_settings", lambda *_, **__: {})
     monkeypatch.setattr(docker, "answer", lambda *_: "")
     return world
 
