@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import doctor
 from lib import holders
+from lib.commands import doctor
 from lib.compose import Container
 from lib.doctor import (
     configuration,
