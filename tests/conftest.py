@@ -1,11 +1,20 @@
-"""Fixtures that every layer shares; each lives beside the thing it starts, in ``support``."""
+"""Fixtures that every layer shares; each lives beside the thing it starts, in ``support``.
+
+Several processes share a run (pytest-xdist). Tests of one file stay together, for its fixtures; and
+those on the running stack, of which there is one.
+"""
 
 from __future__ import annotations
 
-import pytest
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-THE_RUNNING_STACK = "stack"
-"""There is one, brought up by the fixture of this name."""
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 pytest_plugins: list[str] = [
     "support.foundry",
@@ -17,22 +26,33 @@ pytest_plugins: list[str] = [
     "support.webgpu",
 ]
 
+TESTS = Path(__file__).resolve().parent
+ON_CONTAINERS = "tests on the running stack"
+
+
+class StackScheduling(LoadFileScheduling):
+    """Hands out tests by files, and all that need the stack to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return ON_CONTAINERS if needs_the_stack(TESTS.parent / file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StackScheduling:
+    """What pytest-xdist asks for a scheduler."""
+    return StackScheduling(config, log)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several processes share a run.
-
-    Those of the running stack take longest, so their process begins with them; elsewhere a file is
-    the unit, for its fixtures.
-    """
-    items.sort(key=lambda item: not runs_on_containers(item))
-    for item in items:
-        group = THE_RUNNING_STACK if runs_on_containers(item) else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The stack's tests take longest: a process of its own begins with them."""
+    items.sort(key=lambda item: not needs_the_stack(item.path))
 
 
-def runs_on_containers(item: pytest.Item) -> bool:
-    """Whether a test needs Docker: the stack, or containers, networks and ports beside it."""
-    layer = item.path.relative_to(__file__.rpartition("/")[0]).parts[0]
-    fixtures: list[str] = getattr(item, "fixturenames", [])
-    return layer in {"acceptance", "stack"} or THE_RUNNING_STACK in fixtures
+@functools.cache
+def needs_the_stack(file: Path) -> bool:
+    """Whether a file's tests need the stack, or containers, networks and ports beside it."""
+    layer = file.relative_to(TESTS).parts[0]
+    if layer in {"acceptance", "stack"}:
+        return True
+    return layer == "security" and "from support.stack import" in file.read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ from lib import console, docker, environment, prometheus
 ROOT = environment.ROOT
 LAYERS = ("lint", "unit", "contract", "faults", "browser", "acceptance", "stack", "security")
 ON_CONTAINERS = frozenset({"acceptance", "stack", "security"})
-SHARED = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+SHARED = ("-n", "2", "--no-loadscope-reorder")
 """How two processes share a run: tests/conftest.py says what stays together."""
 
 
