@@ -8,4 +8,5 @@ pytest_plugins: list[str] = [
     "support.open_webui",
     "support.stack",
     "support.webgpu",
+    "support.pages",
 ]
