@@ -24,6 +24,7 @@ pytest_plugins: list[str] = [
     "support.open_webui",
     "support.stack",
     "support.webgpu",
+    "support.pages",
 ]
 
 TESTS = Path(__file__).resolve().parent

@@ -206,25 +206,6 @@ async def test_shows_how_fast_the_model_answers(browser: Browser):
         assert await page.locator("#answered-note").inner_text() == "95 of the last 97"
 
 
-async def test_links_lead_to_the_pages_on_the_host_by_which_one_came(browser: Browser):
-    async with canned_probe(all_well()) as probe:
-        url = probe.url.replace("127.0.0.1", "localhost")
-        async with open_page(browser, url) as (page, _):
-            await settled(page, "up")
-            links = await page.locator("#links a").evaluate_all("all => all.map(a => a.href)")
-    assert links == [
-        f"http://localhost:{port}/"
-        for port in (8080, 3000, 5173, 9090, 3001)  # Chainlit once, though two probes name it
-    ]
-
-
-async def test_a_part_without_a_known_page_gets_no_link(browser: Browser):
-    parts = [part("gateway"), part("grafana", facts={"page_port": "3001/../evil"})]
-    async with canned_probe(status(parts)) as probe, open_page(browser, probe.url) as (page, _):
-        await settled(page, "up")
-        assert await page.locator("#links a").count() == 0
-
-
 # ---- What is wrong --------------------------------------------------------------------------
 
 

@@ -29,8 +29,6 @@ class Part:
     """Name of the service in ``compose.yaml``, for the remedies."""
     interval: float
     timeout: float
-    page_port: int | None = None
-    """Where browsers find its page."""
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
@@ -68,7 +66,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             url + path,
             service or name.removesuffix("-socket"),
             *cheap,
-            settings.page_ports.get(name),
         )
         for name, title, module, url, path, service in optional
         if url

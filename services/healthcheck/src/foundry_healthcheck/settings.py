@@ -16,15 +16,6 @@ __all__ = ["Settings", "SettingsError"]
 
 DEFAULT_FOUNDRY_URL = "http://host.docker.internal:51211"
 
-PAGE_PORTS = {
-    "chainlit": "CHAINLIT_PORT",
-    "open-webui": "OPEN_WEBUI_PORT",
-    "webgpu": "WEBGPU_PORT",
-    "prometheus": "PROMETHEUS_PORT",
-    "grafana": "GRAFANA_PORT",
-}
-"""Parts that have a page, and the setting that says where it is published."""
-
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LONGEST_INTERVAL_SECONDS = 600
 """The alert ProbeStale takes a probe for dead that has not run for much longer."""
@@ -47,8 +38,6 @@ class Settings:
     grafana_url: str | None = None
     docker_view_url: str | None = None
     """The read-only view of container states; without it they are not shown."""
-    page_ports: Mapping[str, int] = field(default_factory=dict)
-    """Where browsers find the page of a part, by the part's name; the host is the reader's own."""
     allowed_hosts: tuple[str, ...] = ()
     """Names besides those of loopback by which it may be called."""
     host: str = "127.0.0.1"
@@ -91,11 +80,6 @@ class Settings:
             prometheus_url=read.value("PROMETHEUS_URL", values.origin),
             grafana_url=read.value("GRAFANA_URL", values.origin),
             docker_view_url=read.value("DOCKER_VIEW_URL", values.origin),
-            page_ports={
-                part: read.integer(name, 0, least=1, most=65_535)
-                for part, name in PAGE_PORTS.items()
-                if read.optional(name)
-            },
             allowed_hosts=read.or_else("ALLOWED_HOSTS", values.host_names, ()),
             host=read.text("HEALTHCHECK_HOST", defaults.host),
             port=read.integer("HEALTHCHECK_PORT", defaults.port, least=0, most=65_535),

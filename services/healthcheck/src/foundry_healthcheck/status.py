@@ -111,9 +111,7 @@ def _part(state: PartState) -> dict[str, Any]:
 
 
 def _facts(state: PartState) -> dict[str, Any]:
-    found = dict(state.judged.facts) if state.judged else {}
-    # A part that does not answer keeps its link: its page may say more.
-    return found if state.part.page_port is None else {**found, "page_port": state.part.page_port}
+    return dict(state.judged.facts) if state.judged else {}
 
 
 def _entry(name: str, outcome: Outcome) -> dict[str, Any]:

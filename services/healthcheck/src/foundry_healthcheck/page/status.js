@@ -262,17 +262,6 @@ function announce(text) {
   say($("announcer"), text);
 }
 
-function showLinks(parts) {
-  const ports = new Map();
-  for (const part of parts) {
-    const port = part.facts?.page_port;
-    if (Number.isInteger(port) && port > 0 && port < 65_536 && !ports.has(port)) ports.set(port, part);
-  }
-  const pages = [...ports].map(([port, part]) => [part.title, `${location.protocol}//${location.hostname}:${port}/`]);
-  redraw($("links"), pages, (node) => node.replaceChildren(
-    ...pages.map(([title, href]) => make("li", {}, make("a", { href }, title)))));
-}
-
 function showFigures(chat) {
   $("figures").hidden = !chat;
   if (!chat) return;
@@ -504,7 +493,6 @@ function show(status) {
   const title = headline(status.status, wrong, slow, alerts);
   showState(status.status, title, status.summary ?? "");
   redraw($("news"), status.now, (node) => node.replaceChildren("As of ", counting(status.now, "ago")));
-  showLinks(status.parts);
   showFigures(status.parts.find((part) => part.module === "chat"));
   showProblems(wrong, slow, alerts);
   showParts(status.parts);
