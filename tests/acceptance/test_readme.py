@@ -85,6 +85,8 @@ class Reader:
     def containers(self) -> dict[str, str]:
         """When each container of the stack was started, by id."""
         ids = docker("compose", "--project-directory", str(self.folder), "ps", "--quiet")
+        if not ids:
+            return {}
         form = "{{.Id}}={{.State.StartedAt}}"
         return dict(line.split("=") for line in docker("inspect", "--format", form, *ids))
 
