@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import threading
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from support.chat_stack import ChatStack
 
 GEN_AI = "gen_ai_client_operation"
+DOCKERS_PATIENCE = 10.0
+"""Seconds from SIGTERM to SIGKILL where `compose.yaml` says nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -287,12 +288,12 @@ async def test_it_stops_at_once_in_the_middle_of_a_probe(chat_stack: ChatStack) 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with start_healthcheck(FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url) as healthcheck:
+        with start_healthcheck(
+            FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url, HEALTHCHECK_TIMEOUT="300"
+        ) as healthcheck:
             async with asyncio.timeout(30):
                 await arrived.wait()
             healthcheck.process.terminate()
-            began = time.monotonic()
-            code = await asyncio.to_thread(healthcheck.process.wait, 15)
+            code = await asyncio.to_thread(healthcheck.process.wait, DOCKERS_PATIENCE)
             assert code == 0
-            assert time.monotonic() - began < 5
             assert "Traceback" not in healthcheck.output()

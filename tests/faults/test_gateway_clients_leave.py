@@ -130,8 +130,10 @@ async def test_leaving_during_a_load_does_not_cancel_it_for_the_others(
 
 
 async def test_requests_for_one_model_share_one_load(start_gateway: StartGateway) -> None:
+    may_load = asyncio.Event()
+
     async def load() -> None:
-        await asyncio.sleep(0.3)
+        await may_load.wait()
 
     async with FakeFoundry(loaded=[], load=load) as fake:
         gateway = start_gateway(fake.url)
@@ -140,6 +142,11 @@ async def test_requests_for_one_model_share_one_load(start_gateway: StartGateway
                 await stack.enter_async_context(Client(gateway, stream=number % 2 == 0))
                 for number in range(8)
             ]
+            await gateway.eventually(
+                lambda status: status["queue"]["active"] + status["queue"]["waiting"] == 8,
+                "all eight have come",
+            )
+            may_load.set()
             for client in clients:
                 await client.read_until(b" there")
         assert fake.asked("/models/load/") == ["/models/load/fake-model"]

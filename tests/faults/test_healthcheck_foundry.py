@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WITHIN = 30.0
-"""Seconds from a fault to the light, with the intervals that users have."""
+"""Seconds from a fault to the light: what docs/monitoring.md promises.
+
+Where the runtime is stopped or frozen, the slowest way, it holds with the intervals that users
+have. The other tests are about what is said, and look more often.
+"""
+OFTEN = {"HEALTHCHECK_INTERVAL": "2"}
 
 
 @contextlib.contextmanager
@@ -141,7 +146,7 @@ def test_a_wrong_port_with_another_program_behind_it_is_not_foundry(
 def test_an_unloaded_model_is_seen_and_not_loaded_by_looking(
     foundry: Foundry, tmp_path: Path
 ) -> None:
-    with watched(foundry.url, tmp_path, HEALTHCHECK_CHAT_INTERVAL="3") as (_, healthcheck):
+    with watched(foundry.url, tmp_path, HEALTHCHECK_CHAT_INTERVAL="3", **OFTEN) as (_, healthcheck):
         healthcheck.wait_until_green()
         at = time.time()
         foundry.get_json(f"/models/unload/{DEMO_ALIAS}")
@@ -176,7 +181,7 @@ def test_an_unloaded_model_is_seen_and_not_loaded_by_looking(
 def test_a_killed_gateway_is_refused_and_foundry_stays_green(
     foundry: Foundry, tmp_path: Path
 ) -> None:
-    with watched(foundry.url, tmp_path) as (gateway, healthcheck):
+    with watched(foundry.url, tmp_path, **OFTEN) as (gateway, healthcheck):
         healthcheck.wait_until_green()
         at = time.time()
         gateway.process.kill()

@@ -128,11 +128,20 @@ def request_of(method: str, path: str, body: bytes = b"", /, **headers: str) -> 
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """Read an answer to its end."""
+    """Read to the end of the connection, and say so once the answer is there.
+
+    Having refused a body that is still to come, nginx waits for it; one that hears that nothing
+    will come closes at once. What follows the answer is read all the same.
+    """
     answer = b""
+    said = False
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65_536):
             answer += piece
+            if not said and is_whole(answer):
+                said = True
+                with contextlib.suppress(OSError):  # closed already
+                    connection.shutdown(socket.SHUT_WR)
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head:
         return Answer(0, {}, b"")
@@ -141,6 +150,13 @@ def read_answer(connection: socket.socket) -> Answer:
     if headers.get("transfer-encoding") == "chunked":
         body = unchunked(body)
     return Answer(int(first.split()[1]), headers, body)
+
+
+def is_whole(answer: bytes) -> bool:
+    """Whether an answer has the length that it announces, or the end of its last piece."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^Content-Length: (\d+)\r?$", head)
+    return len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
 
 
 def unchunked(body: bytes) -> bytes:
