@@ -134,7 +134,8 @@ class Relay:
         arrived = time.perf_counter()
         admission = self._services.admission
         with self._services.answers.hold(0) as room:
-            async with admission.slot(self._wait_in_queue, self._prompt.tokens):
+            spares = self._operation.spares
+            async with admission.slot(self._wait_in_queue, self._prompt.tokens, spares=spares):
                 self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
                 answer = await self._obtain(room)
                 # It has been sent, and after an answer has begun nothing is sent again.
