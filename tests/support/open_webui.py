@@ -73,6 +73,9 @@ class Recorder:
     answers: str | None = None
     port: int = field(default_factory=free_port_pair)
     asked: list[Asked] = field(default_factory=list)
+    most_at_once: int = 0
+    """Requests for embeddings that it answered at the same time."""
+    _embedding: int = 0
 
     @property
     def url(self) -> str:
@@ -93,6 +96,10 @@ class Recorder:
         if request.method == "POST":
             self.asked.append(Asked(request.path, body, dict(request.headers)))
         if self.embeds and request.path == "/v1/embeddings":
+            self._embedding += 1
+            self.most_at_once = max(self.most_at_once, self._embedding)
+            await asyncio.sleep(0.02)  # so that the next one comes while this one is answered
+            self._embedding -= 1
             return web.json_response(_embeddings(json.loads(body)))
         if self.answers is not None and request.path == "/v1/chat/completions":
             return await _said(request, json.loads(body), self.answers)
@@ -299,7 +306,7 @@ def open_webui(
         **installation,
     }
     log = directory / "log"
-    with running([str(_python()), str(SOURCE / "start.py")], env, log) as process:
+    with running([str(python()), str(SOURCE / "start.py")], env, log) as process:
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/ready", process, log)
         yield OpenWebUI(url, log)
@@ -307,7 +314,7 @@ def open_webui(
 
 def new_password(ui: OpenWebUI, email: str) -> subprocess.CompletedProcess[str]:
     """Run ``new_password.py`` beside a running Open WebUI, as in its container."""
-    command = [str(_python()), str(SOURCE / "new_password.py"), email]
+    command = [str(python()), str(SOURCE / "new_password.py"), email]
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(ui.log.parent / "data")}
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
@@ -319,7 +326,7 @@ def start_refused(**installation: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
-def _python() -> Path:
+def python() -> Path:
     """Open WebUI's own environment: its packages and ours exclude each other."""
     return environment.ensure(VENV, SOURCE / "requirements.lock", sources=(environment.COMMON,))
 
