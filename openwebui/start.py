@@ -65,7 +65,12 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
             could connect.
     """
     # Compose passes an unset knob as an empty string; Open WebUI would take it for a value.
-    environment = {name: value for name, value in given.items() if value.strip()}
+    environment = {
+        name: value
+        for name, value in given.items()
+        # It calls the gateway and nobody else; a proxy from Docker's settings cannot do that.
+        if value.strip() and not name.lower().endswith("_proxy")
+    }
     read = Reader(environment)
     environment |= _switches(read, environment)
     gateway = read.or_else("GATEWAY_URL", values.origin, "http://gateway:8000")

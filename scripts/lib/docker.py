@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lib import debian
+from lib import debian, kinds
 from lib.console import StepFailedError, note, run
 from lib.environment import ROOT
 
@@ -20,6 +22,9 @@ OLDEST_ENGINE = (25, 0, 5)
 pass name queries out (CVE-2024-29018)."""
 OLDEST_COMPOSE = (2, 24, 0)
 OLDEST_BUILDX = (0, 12, 0)
+OLDEST_BUILDX_FOR_COMPOSE_5 = (0, 17, 0)
+"""Compose 5 builds through a newer Buildx only."""
+COMPOSE_5 = (5, 0, 0)
 START_SECONDS = 60
 STOP_SECONDS = 30
 RECORD = ROOT / ".cache" / "docker-engine.json"
@@ -59,6 +64,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
     Raises:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
+    refuse_kind({}, {})  # an engine elsewhere, or Podman, is not one to be started
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -66,10 +72,39 @@ def ensure_engine(*, install: bool = True) -> Engine:
         note(f"missing: {', '.join(lacking)}; installing from the distribution's packages")
         debian.install_docker(debian.release())
     engine = running_engine() or start_engine()
+    server = kinds.read_object(answer("version", "--format", "{{json .Server}}"))
+    refuse_kind(server, kinds.read_object(answer("info", "--format", "{{json .}}")))
     require("Docker Engine", engine.version, OLDEST_ENGINE)
-    require("Docker Compose", answer("compose", "version", "--short"), OLDEST_COMPOSE)
-    require("Docker Buildx", answer("buildx", "version"), OLDEST_BUILDX)
+    compose = answer("compose", "version", "--short")
+    require("Docker Compose", compose, OLDEST_COMPOSE)
+    require("Docker Buildx", answer("buildx", "version"), oldest_buildx(compose))
     return engine
+
+
+def oldest_buildx(compose: str) -> tuple[int, ...]:
+    """The oldest Buildx that this version of Compose builds with."""
+    return OLDEST_BUILDX_FOR_COMPOSE_5 if version_in(compose) >= COMPOSE_5 else OLDEST_BUILDX
+
+
+def refuse_kind(server: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+    """Refuse a Docker on which this stack cannot run.
+
+    Args:
+        server: what the engine says of its version; empty before it is asked.
+        info: what it says of itself; empty before it is asked.
+
+    Raises:
+        StepFailedError: with what it is, and what to do about it.
+    """
+    found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
+    if found is not None:
+        raise found
+
+
+def endpoint() -> str:
+    """Where the docker client finds its engine; DOCKER_HOST wins over a context."""
+    told = answer("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return os.environ.get("DOCKER_HOST") or told
 
 
 def missing_parts() -> list[str]:
@@ -119,7 +154,12 @@ def answer(*arguments: str) -> str:
     """What the docker client prints for these arguments; nothing when it fails."""
     try:
         asked = subprocess.run(
-            ["docker", *arguments], check=False, capture_output=True, text=True, timeout=20
+            ["docker", *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return ""
@@ -263,6 +303,11 @@ def runs_in_virtual_machine() -> bool:
     """
     system = answer("info", "--format", "{{.OperatingSystem}}")
     return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
+
+
+def is_rootless() -> bool:
+    """Whether the engine runs without root, in a network of its own."""
+    return kinds.is_rootless(kinds.read_object(answer("info", "--format", "{{json .}}")))
 
 
 def started_earlier() -> str:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from foundry_healthcheck.containers import ContainerState, ContainerView
-from lib import offline
+from lib import images, offline
 from support.healthcheck import start_healthcheck
 from support.processes import free_port
 from support.stack import ROOT, eventually
@@ -25,7 +25,7 @@ from support.stack import ROOT, eventually
 SOCKET = Path("/var/run/docker.sock")
 PROJECT = "foundry-chat-view-test"
 SECRET = "the-secret-in-its-environment"
-ONLINE_IMAGE = "nginx:1.29-alpine"
+ONLINE_IMAGE = "nginx:1.30-alpine"
 
 
 def docker(*arguments: str) -> str:
@@ -73,14 +73,14 @@ class View:
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
     """`docker-view` as compose.yaml has it, alone, and with a port to ask it by."""
-    if not offline.has_image(ONLINE_IMAGE):
+    if not images.is_here(ONLINE_IMAGE):
         pulled = subprocess.run(
             ["docker", "pull", "--quiet", ONLINE_IMAGE], capture_output=True, check=False
         )
         if pulled.returncode != 0:
             offline.make_base_images()
     files = [ROOT / "compose.yaml"]
-    files += [] if offline.has_image(ONLINE_IMAGE) else [ROOT / "compose.offline.yaml"]
+    files += [] if images.is_here(ONLINE_IMAGE) else [ROOT / "compose.offline.yaml"]
     folder = tmp_path_factory.mktemp("view")
     (folder / ".env").touch()
     port = free_port()

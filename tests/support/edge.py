@@ -34,6 +34,15 @@ SERVICES = {
     "gateway": 8000,
 }
 """Each service with the port on which the edge listens for it."""
+PORT_SETTINGS = {
+    name: setting
+    for name, setting, *_ in (
+        line.split("\t")
+        for line in (SOURCE / "menu.list").read_text().splitlines()
+        if not line.startswith("#")
+    )
+}
+"""The setting by which the menu learns where a service's port is published."""
 PAGES = tuple(name for name in SERVICES if name != "gateway")
 HEALTH_PORT = 8081
 START_SECONDS = 20.0
@@ -240,6 +249,7 @@ def serve_edge(
             "EDGE_RUNTIME": str(runtime),
             "EDGE_ROUTES": str(folder / "routes"),
             "EDGE_KERNEL": str(folder / "kernel"),
+            **{PORT_SETTINGS[name]: str(port) for name, port in ports.items()},
             **settings,
         }
         # As root, nginx would hand its files to a user who may not read this folder.

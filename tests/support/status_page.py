@@ -49,14 +49,6 @@ MODULES = {
     "chainlit-socket": "websocket",
     "prometheus": "prometheus",
 }
-PORTS = {
-    "chainlit": 8080,
-    "chainlit-socket": 8080,
-    "open-webui": 3000,
-    "webgpu": 5173,
-    "prometheus": 9090,
-    "grafana": 3001,
-}
 USUAL = {"chat": 0.31, "foundry": 0.006, "open-webui": 0.019, "prometheus": 0.034}
 MODEL = {
     "model": "phi-4-mini",
@@ -97,7 +89,7 @@ def history(name: str, outcomes: str = "u" * 100) -> list[dict[str, Any]]:
 def part(name: str, outcomes: str = "u" * 100, **changes: Any) -> dict[str, Any]:
     """One part as `/api/status` describes it; up unless ``changes`` say otherwise."""
     past = history(name, outcomes)
-    facts: dict[str, Any] = {"page_port": PORTS[name]} if name in PORTS else {}
+    facts: dict[str, Any] = {}
     if name == "chat":
         facts |= MODEL
     if name == "foundry":

@@ -110,3 +110,8 @@ def test_the_process_ends_with_the_reason_in_one_line():
     assert ended.returncode == 1
     assert ended.stderr.startswith("open-webui: WEBUI_AUTH: expected one of yes,")
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "All_Proxy", "no_proxy"])
+def test_a_proxy_of_dockers_settings_is_not_handed_on(name: str):
+    assert name not in completed(**{name: "http://proxy.example:3128"})

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import doctor
-import up
 from lib import judgement
 from lib.addresses import ADDRESSES, address
+from lib.commands import doctor, up
 from lib.console import StepFailedError
 from lib.doctor import configuration, local
 from lib.doctor.results import Result

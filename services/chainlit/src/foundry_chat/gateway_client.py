@@ -54,7 +54,8 @@ class GatewayClient:
                 connect=settings.connect_timeout,
                 pool=settings.connect_timeout,
             ),
-            http_client=DefaultAioHttpClient(),
+            # A proxy from Docker's settings does not know the gateway.
+            http_client=DefaultAioHttpClient(trust_env=False),
         )
 
     async def close(self) -> None:

@@ -165,6 +165,7 @@ class Relay:
             try:
                 target, variant = await self._resolve(upstream)
                 self._check_length(upstream.inventory.context_length(target.alias, variant))
+                self._check_embeddings(upstream, target.alias, variant)
                 found = await self._ask(upstream, variant, room)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
@@ -189,7 +190,7 @@ class Relay:
                 upstream.inventory.note_unloaded(variant)
                 await upstream.refresh()
             else:
-                raise verdicts.translate(upstream, target, found)
+                raise verdicts.translate(upstream, target, found, self._prompt.fields)
 
     def _check_length(self, context: int | None) -> None:
         # A batch of texts to embed is longer than each of them.
@@ -202,6 +203,14 @@ class Relay:
     def _shorter(self) -> str:
         model = self._services.settings.embedding_model
         return verdicts.shorter(self._record.client, searches_documents=model is not None)
+
+    def _check_embeddings(self, upstream: Upstream, alias: str, variant: str) -> None:
+        dialect = upstream.dialect
+        if self._operation.name != "embeddings" or dialect is None:
+            return
+        named = alias == self._services.settings.embedding_model
+        if dialect.dies_of_wrong_embeddings and not named and "embed" not in variant.lower():
+            raise verdicts.no_embeddings(alias)
 
     async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
         """Return what is wanted of an upstream, and the loaded variant to ask for."""

@@ -15,6 +15,8 @@ from foundry_gateway.errors import (
 from foundry_gateway.loading import not_cached, not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from foundry_gateway.exchange import Fault
     from foundry_gateway.inventory import Target
     from foundry_gateway.upstream import Upstream
@@ -26,12 +28,24 @@ _LARGEST_MISTAKE: Final = 64
 """The longest tokens of vocabularies in use are 256 letters, runs of blanks mostly."""
 
 
-def translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
-    """Return the error for a request that Foundry Local refused or failed on."""
+def translate(
+    upstream: Upstream, target: Target, fault: Fault, fields: Collection[str] = ()
+) -> GatewayError:
+    """Return the error for a request that Foundry Local refused or failed on.
+
+    Args:
+        upstream: Who did.
+        target: Which model was asked.
+        fault: What it said.
+        fields: Names of what the caller sent.
+    """
     if faults.is_not_cached(fault.message):
         return not_cached(upstream, target.alias)
     if faults.is_not_found(fault.message) and "model" in fault.message.lower():
         return not_found(upstream, target.alias)
+    mistake = faults.mistake(fault.message, fields)
+    if mistake is not None:
+        return refused(fault.message, mistake)
     if fault.status >= _SERVER_ERROR or fault.status == _NOT_FOUND:
         return UpstreamError(
             f"Foundry Local failed: {faults.sentence(fault.message)}", remedies.RESTART
@@ -39,6 +53,24 @@ def translate(upstream: Upstream, target: Target, fault: Fault) -> GatewayError:
     return InvalidRequestError(
         f"Foundry Local refused the request: {faults.sentence(fault.message)}",
         "Change or remove what it names.",
+    )
+
+
+def refused(message: str, mistake: faults.Mistake) -> InvalidRequestError:
+    """Return the error for a request that can never be answered as it is."""
+    return InvalidRequestError(
+        f"Foundry Local refused the request: {faults.sentence(message)}",
+        mistake.remedy,
+        param=mistake.param,
+    )
+
+
+def no_embeddings(alias: str) -> InvalidRequestError:
+    """Return the error for embeddings of a model that the runtime would die of."""
+    return InvalidRequestError(
+        f"{alias} is no model for embeddings.",
+        "Use one that is, such as qwen3-embedding-0.6b; name it in EMBEDDING_MODEL.",
+        param="model",
     )
 
 
@@ -109,6 +141,9 @@ def no_room() -> OverloadedError:
     )
 
 
-def broke_off(why: str) -> UpstreamError:
+def broke_off(why: str) -> GatewayError:
     """Return the error for a stream that ended early."""
+    mistake = faults.mistake(why)
+    if mistake is not None:
+        return refused(why, mistake)
     return UpstreamError(f"Foundry Local broke off: {faults.sentence(why)}", remedies.RESTART)

@@ -39,6 +39,12 @@ _FOUNDRY: dict[str, str] = {
     "model_missing": DOWNLOAD,
 }
 
+SLOW = (
+    "It works: nothing has to be mended. For quicker answers choose a smaller model (MODEL in "
+    ".env) or a variant for this machine's GPU or NPU, and close what else uses them; if "
+    "this is its pace, raise HEALTHCHECK_CHAT_TIMEOUT in .env."
+)
+
 SKIPS: dict[Skip, str] = {
     "users_first": "Nothing to do: the probe asks again when fewer people are asking.",
     "model_not_loaded": (
@@ -105,7 +111,7 @@ _REMEDIES: dict[tuple[str, str], str] = {
     ),
     ("gateway", "timed_out"): (
         "The answer takes too long: `foundry server status` says whether Foundry Local works, "
-        "`docker compose logs --tail 50 gateway` whether requests reach it. If the model is only "
+        "`docker compose logs --tail 50 gateway` whether requests reach it. If the model is that "
         "slow, raise HEALTHCHECK_CHAT_TIMEOUT in .env or choose a smaller MODEL."
     ),
     ("gateway", "no_models"): DOWNLOAD,

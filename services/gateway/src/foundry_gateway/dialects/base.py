@@ -50,6 +50,9 @@ class Dialect(ABC):
     refuses_streams_in_silence: ClassVar[bool] = False
     """Whether a refused streamed request breaks off without saying why."""
 
+    dies_of_wrong_embeddings: ClassVar[bool] = False
+    """Whether embeddings of a model for chats end the runtime's process."""
+
     @abstractmethod
     def recognises(self, status: Mapping[str, object]) -> bool:
         """Say whether an answer from ``status_path`` is this generation's."""
