@@ -144,6 +144,13 @@ def address(edge):
     return f"http://localhost:{edge.ports['open-webui']}"
 
 
+async def come_in(page, ui):
+    """Be signed in, without the form."""
+    token = await ui.sign_in()
+    await page.evaluate("token => { localStorage.token = token }", token)
+    await page.reload()
+
+
 PYTHON = """```python
 import numpy as np
 from js import fetch
@@ -157,12 +164,12 @@ except Exception as error:
 
 
 async def test_python_runs_behind_the_edge_and_reaches_nothing_there(
-    browser, recorder, address, monkeypatch
+    browser, chat_ui, recorder, address, monkeypatch
 ):
     monkeypatch.setattr(recorder, "answers", PYTHON.format(address=address))
     async with open_page(browser, address, viewport={"width": 1280, "height": 800}) as opened:
         page, record = opened
-        await sign_in(page)
+        await come_in(page, chat_ui)
         await page.locator("#chat-input").wait_for()
         await send(page, "hello there")
         await answered(page)
@@ -173,13 +180,15 @@ async def test_python_runs_behind_the_edge_and_reaches_nothing_there(
         assert record.foreign(address) == []
 
 
-async def test_what_a_model_draws_and_writes_is_shown(browser, recorder, address, monkeypatch):
+async def test_what_a_model_draws_and_writes_is_shown(
+    browser, chat_ui, recorder, address, monkeypatch
+):
     html = "<h1 id=t></h1><script>t.textContent = `drawn ${6 * 7}`</script>"
     answer = f"```mermaid\ngraph TD; Tea-->Cup;\n```\n\n$$x^2$$\n\n```html\n{html}\n```"
     monkeypatch.setattr(recorder, "answers", answer)
     async with open_page(browser, address, viewport={"width": 1280, "height": 800}) as opened:
         page, record = opened
-        await sign_in(page)
+        await come_in(page, chat_ui)
         await page.locator("#chat-input").wait_for()
         await send(page, "hello there")
         await answered(page)
@@ -191,12 +200,12 @@ async def test_what_a_model_draws_and_writes_is_shown(browser, recorder, address
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_administrator_is_offered_no_voice_and_no_page_of_the_web(
-    browser, address, scheme
+    browser, chat_ui, address, scheme
 ):
     async with open_page(
         browser, address, viewport={"width": 1280, "height": 800}, color_scheme=scheme
     ) as (page, _):
-        await sign_in(page)
+        await come_in(page, chat_ui)
         await page.locator("#send-message-button").wait_for()
         assert not await page.locator("#voice-input-button").is_visible()
         assert await page.get_by_role("button", name="Voice mode").count() == 0
