@@ -157,3 +157,36 @@ async def test_long_prompts_wait_for_each_other_and_short_ones_do_not_wait_for_t
             assert await asyncio.gather(*long) == [200] * 8
     tokens = gateway.status()["queue"]["prompt_tokens"]
     assert tokens == {"active": 0, "limit": 24_576}
+
+
+async def test_two_hundred_batches_to_embed_leave_places_for_a_chat(
+    start_gateway: StartGateway,
+) -> None:
+    embed = {"model": "fake-model", "input": ["A paragraph of a long document."] * 16}
+    finish = asyncio.Event()
+
+    async def hold_batches(exchange: Exchange) -> None:
+        if exchange.path == "/v1/embeddings":
+            await finish.wait()
+        await say_hello(exchange)
+
+    async with FakeFoundry(chat=hold_batches) as fake:
+        gateway = start_gateway(fake.url, MODEL="fake-model")
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=gateway.headers) as session:
+
+            async def one() -> int:
+                url = f"{gateway.base_url}/embeddings"
+                async with session.post(url, json=embed) as answer:
+                    return answer.status
+
+            batches = [asyncio.create_task(one()) for _ in range(200)]
+            await gateway.eventually(
+                lambda status: (status["queue"]["active"], status["queue"]["waiting"]) == (4, 32),
+                "half of all places are taken",
+            )
+            chats = await asyncio.gather(*(ask(session, gateway, stream=True) for _ in range(36)))
+            assert set(chats) == {"answered"}
+            finish.set()
+            statuses = collections.Counter(await asyncio.gather(*batches))
+    assert statuses == {200: 4 + 32, 429: 200 - 36}

@@ -115,7 +115,7 @@ class FakeFoundry:
 
     Args:
         dialect: ``v2``, ``v1`` or ``legacy``.
-        chat: What happens to a chat.
+        chat: What happens to a chat, and to texts to embed.
         load: What happens to a load, before the model counts as loaded.
         loaded: Variants that are loaded from the start.
         port: Fixed, to come back where another one was.
@@ -198,7 +198,7 @@ class FakeFoundry:
             await self.everything(exchange)
             return
         path = exchange.path
-        if path == "/v1/chat/completions":
+        if path in {"/v1/chat/completions", "/v1/embeddings"}:
             await (self._refuse(exchange) or self.chat(exchange))
         elif (answer := self._tables().get(path)) is not None:
             await exchange.answer(answer)

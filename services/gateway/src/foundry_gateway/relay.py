@@ -134,7 +134,8 @@ class Relay:
         arrived = time.perf_counter()
         admission = self._services.admission
         with self._services.answers.hold(0) as room:
-            async with admission.slot(self._wait_in_queue, self._prompt.tokens):
+            spares = self._operation.spares
+            async with admission.slot(self._wait_in_queue, self._prompt.tokens, spares=spares):
                 self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
                 answer = await self._obtain(room)
                 # It has been sent, and after an answer has begun nothing is sent again.
@@ -181,7 +182,7 @@ class Relay:
             if overflow is not None:
                 upstream.inventory.contexts[variant] = overflow.context
                 if overflow.left < 1 or fitted:
-                    raise verdicts.too_long(overflow)
+                    raise verdicts.too_long(overflow, self._shorter())
                 self._prompt.limit_output(overflow.left)
                 fitted = True
             elif not mended and _is_stale(found):
@@ -194,9 +195,14 @@ class Relay:
     def _check_length(self, context: int | None) -> None:
         # A batch of texts to embed is longer than each of them.
         if context is not None and self._operation.limit_fields:
-            error = verdicts.far_too_long(self._prompt.question_tokens, context)
+            tokens = self._prompt.question_tokens
+            error = verdicts.far_too_long(tokens, context, self._shorter())
             if error is not None:
                 raise error
+
+    def _shorter(self) -> str:
+        model = self._services.settings.embedding_model
+        return verdicts.shorter(self._record.client, searches_documents=model is not None)
 
     def _check_embeddings(self, upstream: Upstream, alias: str, variant: str) -> None:
         dialect = upstream.dialect

@@ -74,17 +74,38 @@ def no_embeddings(alias: str) -> InvalidRequestError:
     )
 
 
-def too_long(overflow: faults.Overflow) -> ContextLengthError:
+def shorter(client: str, *, searches_documents: bool) -> str:
+    """Return how a prompt becomes shorter for somebody in this front.
+
+    Args:
+        client: Which front asks, as in the metrics' label ``client``.
+        searches_documents: Whether documents can be searched, so that few lines of them are sent.
+    """
+    if client != "open-webui":
+        return "Shorten the conversation, or use a model with a longer context."
+    if searches_documents:
+        return (
+            "Start a new chat, or use a model with a longer context. A document that is sent whole "
+            "can be searched instead: click on it, and switch to focused retrieval."
+        )
+    return (
+        "Start a new chat, attach a shorter document, or use a model with a longer context. To "
+        "have long documents searched instead of sent whole, set EMBEDDING_MODEL in .env (such as "
+        "qwen3-embedding-0.6b) and run: docker compose up -d"
+    )
+
+
+def too_long(overflow: faults.Overflow, remedy: str) -> ContextLengthError:
     """Return the error for a prompt that the context does not hold."""
     return ContextLengthError(
         f"The prompt has {overflow.prompt} tokens, but the model's context holds "
         f"{overflow.context}.",
-        "Shorten the conversation, or use a model with a longer context.",
+        remedy,
         param="messages",
     )
 
 
-def far_too_long(tokens: int, context: int) -> ContextLengthError | None:
+def far_too_long(tokens: int, context: int, remedy: str) -> ContextLengthError | None:
     """Return the error for a prompt that no way of counting fits into the context; None else.
 
     The runtime takes about twenty times a prompt's size to count its tokens, and keeps much of it.
@@ -92,12 +113,13 @@ def far_too_long(tokens: int, context: int) -> ContextLengthError | None:
     Args:
         tokens: The estimate, which a vocabulary made for the text could be below.
         context: What the model's context holds, in tokens.
+        remedy: What to do about it.
     """
     if tokens <= context * _LARGEST_MISTAKE:
         return None
     return ContextLengthError(
         f"The prompt has about {tokens} tokens, but the model's context holds {context}.",
-        "Shorten the conversation, or use a model with a longer context.",
+        remedy,
         param="messages",
     )
 
