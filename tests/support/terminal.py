@@ -71,7 +71,11 @@ def typed(line: str, folder: Path, environment: Mapping[str, str]) -> Command:
     """Start a command line in a folder, at a terminal of its own."""
     screen, keyboard = os.openpty()
     process = subprocess.Popen(
-        ["sh", "-c", line],
+        [
+            "sh",
+            "-c",
+            f"exec {line}",
+        ],  # in place of the shell, so that Ctrl-C and the code are its own
         cwd=folder,
         env=dict(environment),
         stdin=keyboard,
