@@ -180,7 +180,8 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    ours = docker.published_ports(settings.get("COMPOSE_PROJECT_NAME", "foundry-chat"))
+    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
+    ours = {port for port, owner in docker.published_ports().items() if owner == project}
     host = str(bind_address(settings))
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)

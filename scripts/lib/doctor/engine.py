@@ -49,14 +49,13 @@ def check_docker(scene: Scene) -> Result:
 def check_compose(scene: Scene) -> Result:
     """Compose and Buildx: there and new enough; and the stack's files make sense to Compose."""
     found = {}
-    for name, words, oldest in (
-        ("Compose", ["compose", "version", "--short"], docker.OLDEST_COMPOSE),
-        ("Buildx", ["buildx", "version"], docker.OLDEST_BUILDX),
+    for name, oldest in (
+        ("Compose", docker.OLDEST_COMPOSE),
+        ("Buildx", docker.OLDEST_BUILDX),
     ):
-        said = ask(["docker", *words])
-        version = docker.version_in(said.out)
+        version = docker.version_in(docker.plugin_version(name.lower()))
         wanted = ".".join(map(str, oldest))
-        if not said.ok or not version:
+        if not version:
             return failed(
                 f"Docker {name} is missing; {wanted} or newer is expected", docker.how_to_install()
             )
