@@ -20,7 +20,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from lib.doctor import configuration, engine, machine, models, monitoring, pages, ports, runtime
 from lib.doctor.report import Report, document
@@ -47,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
 def main(arguments: Sequence[str]) -> int:
     """Look at everything; returns the exit code."""
     options = parse(arguments)
-    run = Run(CHECKS, Scene(read_settings()))
+    run = Run(CHECKS, Scene(Settings()))
     try:
         if options.json:
             findings = list(run.findings())
@@ -67,14 +66,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.format_help = lambda: f"{__doc__}"  # type: ignore[method-assign]
     parser.add_argument("-h", "--help", action="help")
     return parser.parse_args(arguments)
-
-
-def read_settings() -> Settings:
-    """The settings; those of the environment alone where .env cannot be read."""
-    try:
-        return Settings()
-    except (OSError, UnicodeDecodeError):  # the check of the settings says so
-        return Settings(path=Path(os.devnull))
 
 
 if __name__ == "__main__":

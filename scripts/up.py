@@ -25,15 +25,16 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lib import console, docker, judgement, offline
+from lib import composed, console, docker, judgement, offline
 from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
+from lib.envfile import Problem
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
 from lib.requirements import NEEDED_DISK_BYTES, NEEDED_MEMORY_BYTES
 from lib.runtime import choose_runtime
-from lib.settings import Settings, env_file
+from lib.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     """Bring the stack up; returns the exit code."""
     options = parse(arguments)
     try:
-        bring_up(options, read_settings())
+        bring_up(options, Settings())
     except StepFailedError as error:
         return console.failure(error)
     except KeyboardInterrupt:
@@ -63,6 +64,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     step("Checking this machine")
     check_python()
     check_settings(settings)
+    check_reading(settings)
     check_room()
     check_ports(settings)
 
@@ -70,6 +72,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     step("Docker")
     engine = docker.ensure_engine(install=not options.no_install)
     describe(engine)
+    check_reading(settings)  # Compose may have come just now
 
     step("Foundry Local")
     runtime, choices = choose_runtime(settings, wish=options.embedded)
@@ -96,21 +99,6 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     print_addresses(stack, settings)
     if problem is not None:
         raise problem
-
-
-def read_settings() -> Settings:
-    """The settings of the environment and of .env.
-
-    Raises:
-        StepFailedError: .env cannot be read.
-    """
-    try:
-        return Settings()
-    except (OSError, ValueError) as error:
-        raise StepFailedError(
-            f"{env_file().name} cannot be read: {error}.",
-            "Save it as UTF-8 text, or remove it; .env.example has every setting.",
-        ) from None
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -148,7 +136,27 @@ def check_settings(settings: Settings) -> None:
     Raises:
         StepFailedError: with every one of them and what mends it.
     """
-    found = judgement.problems(settings)
+    refuse(judgement.problems(settings))
+    for one in judgement.warnings(settings):
+        note(f"{one.message}. {one.remedy}")
+    note(judgement.opened(settings) or "the settings can be used")
+
+
+def check_reading(settings: Settings) -> None:
+    """Refuse a .env that Compose, where it is installed, refuses or reads in another way.
+
+    Raises:
+        StepFailedError: with every difference and what mends it.
+    """
+    refuse(composed.disagreements(settings))
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Stop where there are problems.
+
+    Raises:
+        StepFailedError: with every one of them and what mends it.
+    """
     if len(found) == 1:
         raise StepFailedError(f"{found[0].message}.", found[0].remedy)
     if found:
@@ -156,7 +164,6 @@ def check_settings(settings: Settings) -> None:
         raise StepFailedError(
             f"{len(found)} settings cannot be used:{said}", "Mend them, and run this again."
         )
-    note(judgement.opened(settings) or "the settings can be used")
 
 
 def check_room() -> None:
