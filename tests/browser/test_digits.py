@@ -363,7 +363,7 @@ async def test_unfit_files_are_refused_with_the_reason_and_the_model_stays(page,
     empty.touch()
     files = {
         text: "letter.onnx is not used. This is not an ONNX model.",
-        empty: "empty.onnx is empty.",
+        empty: "empty.onnx is not used. It is empty.",
         write_model(tmp_path / "colour.onnx", picture=(1, 3, 28, 28)): (
             "This model takes “Input3”, float32 [1, 3, 28, 28]."
         ),

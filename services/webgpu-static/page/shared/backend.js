@@ -1,6 +1,6 @@
 // What this browser has to compute with, and which of it is chosen.
 
-import { findAdapter } from './gpu.js';
+import { adapterInfo, findAdapter } from './gpu.js';
 
 /** @typedef {'webgpu' | 'wasm'} Backend */
 
@@ -53,7 +53,7 @@ export function capabilities() {
 
 async function ask() {
   const { adapter: found, why } = await findAdapter();
-  const adapter = found && describeAdapter(found);
+  const adapter = found && describeAdapter(found, await adapterInfo(found));
   /** @type {Capabilities['webgpu']} */
   const webgpu = adapter === null ? 'none' : adapter.fallback ? 'software' : 'hardware';
   return {
@@ -97,15 +97,15 @@ export function wasmObstacle() {
  * What an adapter tells of itself. Each part may be absent: `info` is younger than WebGPU, and the
  * flag of a fallback adapter has moved.
  * @param {GPUAdapter} found
+ * @param {Partial<GPUAdapterInfo>} info
  * @returns {Adapter}
  */
-function describeAdapter(found) {
-  const info = attempt(() => found.info, undefined);
+function describeAdapter(found, info) {
   /** @param {'vendor' | 'architecture' | 'device' | 'description'} name */
-  const told = (name) => String(attempt(() => info?.[name], '') ?? '');
+  const told = (name) => String(attempt(() => info[name], '') ?? '');
   const names = [told('vendor'), told('architecture'), told('device'), told('description')];
   const flags = [
-    attempt(() => info?.isFallbackAdapter, false),
+    attempt(() => info.isFallbackAdapter, false),
     attempt(() => /** @type {{isFallbackAdapter?: boolean}} */ (found).isFallbackAdapter, false),
   ];
   return {

@@ -29,6 +29,24 @@ export async function findAdapter(patience = PATIENCE) {
 }
 
 /**
+ * What an adapter tells of itself; empty where it tells nothing. Chromium 113 to 126 had a method
+ * for it.
+ * @param {GPUAdapter} adapter
+ * @param {number} [patience] in milliseconds
+ * @returns {Promise<Partial<GPUAdapterInfo>>}
+ */
+export async function adapterInfo(adapter, patience = PATIENCE) {
+  /** @type {{requestAdapterInfo?: () => Promise<GPUAdapterInfo>}} */
+  const older = /** @type {any} */ (adapter);
+  try {
+    const info = adapter.info ?? (await within(patience, older.requestAdapterInfo?.()));
+    return typeof info === 'object' && info !== null ? info : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
  * Whether a device is to be had: where none is, ONNX Runtime would wait for one for ever.
  * @param {number} [patience] in milliseconds, for the adapter and for the device
  * @throws {Error} there is none, and why
@@ -44,7 +62,7 @@ export async function proveGpu(patience = PATIENCE) {
 /**
  * @template T
  * @param {number} patience
- * @param {Promise<T>} promise
+ * @param {T | Promise<T>} promise
  * @returns {Promise<T | typeof SILENT>}
  */
 function within(patience, promise) {
