@@ -195,7 +195,7 @@ async def test_page_without_its_isolating_headers_recognises_with_one_thread(
         await recognises_a_digit(page)
 
 
-# ---- A GPU that is there and fails ----------------------------------------------------------------
+# ---- A GPU that is there and fails ------------------------------------------------------------
 
 
 def request_device(body: str) -> str:
