@@ -27,6 +27,7 @@ from foundry_host.public_catalog import PublicCatalog
 from foundry_host.runtime import Runtime, runtime_version, start_runtime
 from foundry_host.settings import Settings
 from foundry_host.state import Board, ModelState, ModelStatus
+from foundry_host.stopping import GRACE_SECONDS
 
 DEMO_ALIAS = "foundry-demo"
 DEMO_DISPLAY_NAME = "Foundry demo (built-in demo)"
@@ -39,8 +40,6 @@ UNREACHABLE_MESSAGE = (
     "Runtime GenAI model into the models directory."
 )
 
-#: ``docker stop`` kills after 10 s.
-_STOP_SECONDS = 8.0
 #: After its own ``/shutdown`` the runtime (2.2.1) has nothing left to do and closing it hangs.
 _STOP_SECONDS_WHEN_SHUT_DOWN = 1.0
 
@@ -59,10 +58,10 @@ class Host:
         self._stop = threading.Event()
         self._follower: Follower | None = None
         self._fetcher: Fetcher | None = None
-        self._stop_seconds = _STOP_SECONDS
+        self._stop_seconds = GRACE_SECONDS
 
     def stop(self) -> None:
-        """Ask ``run`` to return; safe in a signal handler."""
+        """Ask ``run`` to return; from any thread, but not in a signal handler: see ``stopping``."""
         self._stop.set()
 
     def run(self) -> None:
@@ -76,6 +75,8 @@ class Host:
         require_free(self.settings.addresses)
         models = self._local_models()
         self._prepare_disk(models)
+        if self._stop.is_set():
+            return
         with ExitStack() as stack:
             public = self._public_catalog(stack)
             catalog = CatalogServer(lambda: models, public)
