@@ -113,14 +113,15 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
     shutil.copytree(demo_dir(), models / "broken")
     (models / "broken" / "model.onnx").unlink()
     (models / "notes.txt").write_text("not a model")
+    broken = {DEMO_ALIAS: "loaded", "broken": "failed"}
     for path in [*models.rglob("*"), models]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     with start_foundry_v2(args=["--models-dir", str(models)]) as foundry:
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "cached"}
+        assert states(foundry) == {**broken, "my-model": "cached"}
         assert "broken: the copy is incomplete, model.onnx is missing." in foundry.output()
-        assert "Copy the model again." in foundry.output()
+        assert "Copy the model again, all of its files." in foundry.output()
         assert foundry.get_json("/models/load/my-model")["status"] == "loaded"
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "loaded"}
+        assert states(foundry) == {**broken, "my-model": "loaded"}
         answer = post_json(
             f"{foundry.url}/v1/chat/completions",
             {
@@ -134,8 +135,9 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
 
 def test_a_directory_that_is_gone_at_the_next_start_is_forgotten(tmp_path: Path) -> None:
     models, data = tmp_path / "models", tmp_path / "data"
-    shutil.copytree(demo_dir(), models / "my-model")
-    for expected in ({DEMO_ALIAS, "my-model"}, {DEMO_ALIAS}):
+    for name in ("my-model", "other"):
+        shutil.copytree(demo_dir(), models / name)
+    for expected in ({DEMO_ALIAS, "my-model", "other"}, {DEMO_ALIAS, "other"}):
         with start_foundry_v2(args=["--models-dir", str(models)], data_dir=data) as foundry:
             assert set(states(foundry)) == expected
         shutil.rmtree(models / "my-model", ignore_errors=True)
