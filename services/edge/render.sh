@@ -80,10 +80,13 @@ function from_hexadecimal(text,   i, value) {
 BEGIN {
   address = ENVIRON["BIND_ADDRESS"]
   gsub(/^[ \t\r\n]+|[ \t\r\n]+$/, "", address)
-  if (address ~ /^\[.*\]$/) address = substr(address, 2, length(address) - 2)
   if (address == "") address = "127.0.0.1"
+  if (address ~ /^\[.*\]$/) address = substr(address, 2, length(address) - 2)
   groups = is_v4(address) ? "" : groups_of(address)
-  if (!is_v4(address) && groups == "") {
+  # Docker publishes on no address of a group of machines.
+  is_multicast = is_v4(address) ? address ~ /^(22[4-9]|23[0-9])[.]/ \
+    : groups ~ /^:([Ff][Ff]|0:0:0:0:0:[Ff][Ff][Ff][Ff]:[Ee][0-9A-Fa-f])[0-9A-Fa-f][0-9A-Fa-f]:/
+  if ((!is_v4(address) && groups == "") || is_multicast) {
     print "BIND_ADDRESS: expected an IP address: 127.0.0.1 for this machine only, 0.0.0.0 for your" \
       " network, found something else" > "/dev/stderr"
     exit failed = 1

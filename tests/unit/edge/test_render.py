@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from foundry_common import values
@@ -190,6 +190,20 @@ def test_what_is_no_ip_address_is_refused_with_what_is_allowed(tmp_path: Path, a
         st.text(alphabet="0127.:af[]", max_size=12),
     )
 )
+@example(address="224.0.0.0")
+@example(address="239.255.255.255")
+@example(address="240.0.0.1")
+@example(address="[ff02::1]")
+@example(address="[00ff::1]")
+@example(address="[fe80::1]")
+@example(address="[::ffff:224.0.0.1]")
+@example(address="[::ffff:127.0.0.1]")
+@example(address="[::ffff:0ef.1.2.3]")
+@example(address="[::ffff:e1.2.3.4]")
+@example(address="[::")
+@example(address="::]")
+@example(address="[]")
+@example(address="[[::1]]")
 def test_the_edge_and_the_services_agree_on_what_an_address_is(tmp_path: Path, address: str):
     done = render(tmp_path, BIND_ADDRESS=address)
     if not address.strip():

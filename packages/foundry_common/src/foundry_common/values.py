@@ -113,11 +113,16 @@ def bind_address(text: str) -> Address:
         "expected an IP address: 127.0.0.1 for this machine only, 0.0.0.0 for your network, "
         f"found {quoted(text)}"
     )
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
     try:
-        address = ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]"))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         raise refused from None
-    if getattr(address, "scope_id", None) or address.is_multicast:
+    # Said here, for only newer Pythons look inside an IPv4 address that is written as IPv6.
+    plain = getattr(address, "ipv4_mapped", None) or address
+    if getattr(address, "scope_id", None) or plain.is_multicast:
         raise refused  # Docker publishes on neither
     return address
 
