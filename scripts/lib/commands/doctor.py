@@ -20,7 +20,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from lib import console
 from lib.command_line import Parser
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     """Look at everything; returns the exit code."""
     console.survive_any_encoding()
     options = parse(arguments)
-    run = Run(CHECKS, Scene(read_settings()))
+    run = Run(CHECKS, Scene(Settings()))
     try:
         if options.json:
             findings = list(run.findings())
@@ -71,11 +70,3 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
-
-
-def read_settings() -> Settings:
-    """The settings; those of the environment alone where .env cannot be read."""
-    try:
-        return Settings()
-    except (OSError, UnicodeDecodeError):  # the check of the settings says so
-        return Settings(path=Path(os.devnull))

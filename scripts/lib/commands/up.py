@@ -27,11 +27,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lib import console, docker, foundry, holders, images, judgement, offline
+from lib import composed, console, docker, foundry, holders, images, judgement, offline
 from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
 from lib.command_line import Parser, seconds
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
+from lib.envfile import Problem
 from lib.environment import ROOT
 from lib.question import QUESTION, Gateway
 from lib.requirements import (
@@ -40,7 +41,7 @@ from lib.requirements import (
     NEEDED_MEMORY_BYTES,
 )
 from lib.runtime import choose_runtime
-from lib.settings import Settings, env_file
+from lib.settings import Settings
 
 ASK_AGAIN_SECONDS = 4.0
 """For a registry that did not answer an earlier run."""
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     console.survive_any_encoding()
     options = parse(arguments)
     try:
-        bring_up(options, read_settings())
+        bring_up(options, Settings())
     except StepFailedError as error:
         return console.failure(error)
     except KeyboardInterrupt:
@@ -73,6 +74,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     step("Checking this machine")
     note(f"Python {platform.python_version()}")
     check_settings(settings)
+    check_reading(settings)
     check_room(NEEDED_DISK_BYTES_OFFLINE)
     check_ports(settings)
 
@@ -80,6 +82,7 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     step("Docker")
     engine = docker.ensure_engine(install=not options.no_install)
     describe(engine)
+    check_reading(settings)  # Compose may have come just now
 
     step("Foundry Local")
     runtime, choices = choose_runtime(settings, wish=options.embedded)
@@ -108,21 +111,6 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
         raise problem
 
 
-def read_settings() -> Settings:
-    """The settings of the environment and of .env.
-
-    Raises:
-        StepFailedError: .env cannot be read.
-    """
-    try:
-        return Settings()
-    except (OSError, ValueError) as error:
-        raise StepFailedError(
-            f"{env_file().name} cannot be read: {error}.",
-            "Save it as UTF-8 text, or remove it; .env.example has every setting.",
-        ) from None
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; wrong usage ends with exit code 2."""
     parser = Parser(__doc__)
@@ -143,7 +131,27 @@ def check_settings(settings: Settings) -> None:
     Raises:
         StepFailedError: with every one of them and what mends it.
     """
-    found = judgement.problems(settings)
+    refuse(judgement.problems(settings))
+    for one in judgement.warnings(settings):
+        note(f"{one.message}. {one.remedy}")
+    note(judgement.opened(settings) or "the settings can be used")
+
+
+def check_reading(settings: Settings) -> None:
+    """Refuse a .env that Compose, where it is installed, refuses or reads in another way.
+
+    Raises:
+        StepFailedError: with every difference and what mends it.
+    """
+    refuse(composed.disagreements(settings))
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Stop where there are problems.
+
+    Raises:
+        StepFailedError: with every one of them and what mends it.
+    """
     if len(found) == 1:
         raise StepFailedError(f"{found[0].message}.", found[0].remedy)
     if found:
@@ -151,7 +159,6 @@ def check_settings(settings: Settings) -> None:
         raise StepFailedError(
             f"{len(found)} settings cannot be used:{said}", "Mend them, and run this again."
         )
-    note(judgement.opened(settings) or "the settings can be used")
 
 
 def check_room(needed: int) -> None:
@@ -178,7 +185,8 @@ def check_ports(settings: Settings) -> None:
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
-    ours = docker.published_ports(settings.get("COMPOSE_PROJECT_NAME", "foundry-chat"))
+    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
+    ours = {port for port, owner in docker.published_ports().items() if owner == project}
     host = str(bind_address(settings))
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)

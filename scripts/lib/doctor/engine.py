@@ -57,16 +57,12 @@ def check_docker(scene: Scene) -> Result:
 def check_compose(scene: Scene) -> Result:
     """Compose and Buildx: there and new enough; and the stack's files make sense to Compose."""
     found: dict[str, str] = {}
-    for name, words in (
-        ("Compose", ["compose", "version", "--short"]),
-        ("Buildx", ["buildx", "version"]),
-    ):
-        said = ask(["docker", *words])
+    for name in ("Compose", "Buildx"):
         compose = found.get("compose", "")
         oldest = docker.oldest_buildx(compose) if compose else docker.OLDEST_COMPOSE
-        version = docker.version_in(said.out)
+        version = docker.version_in(docker.plugin_version(name.lower()))
         wanted = ".".join(map(str, oldest))
-        if not said.ok or not version:
+        if not version:
             return failed(
                 f"Docker {name} is missing; {wanted} or newer is expected", docker.how_to_install()
             )

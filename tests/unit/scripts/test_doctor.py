@@ -204,10 +204,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
     path = tmp_path / ".env"
     path.write_bytes(text)
     monkeypatch.setenv("COMPOSE_ENV_FILES", str(path))
-    try:
-        settings = Settings({"COMPOSE_ENV_FILES": str(path)})
-    except UnicodeDecodeError:
-        settings = Settings({}, tmp_path / "none")
+    settings = Settings({"COMPOSE_ENV_FILES": str(path)})
     found = configuration.check_settings(Scene(settings))
     return [found] if isinstance(found, Result) else found
 
@@ -219,9 +216,9 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
         (b"FOUNDRY_URL=ftp://here\n", "FOUNDRY_URL: expected an address"),
         (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT: expected a port from 1 to 65535"),
         (b"CHAINLIT_PORT=8000\n", "GATEWAY_PORT and CHAINLIT_PORT are both 8000"),
-        (b"MODEL=x\nnonsense\n", "line 2 of .env is not NAME=value: nonsense"),
-        ("MODEL=x\n".encode("utf-16"), ".env is not saved as UTF-8"),
-        (b"\xef\xbb\xbfMODEL=x\n", ".env is not saved as UTF-8"),
+        (b"MODEL=x\nnon sense\n", "line 2 of .env is not NAME=value: 'non sense'"),
+        ("MODEL=x\n".encode("utf-16"), ".env cannot be read: it is saved as UTF-16"),
+        (b"MODEL=\xe4\n", "line 1 of .env is not saved as UTF-8"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
