@@ -169,7 +169,7 @@ def notices(status: Mapping[str, Any] | None) -> list[dict[str, Any]]:
                 "gateway",
                 "error",
                 "The gateway does not answer, so no model does. "
-                "Look at `docker compose ps` and `docker compose logs gateway`.",
+                "Start it: `docker compose up -d gateway`.",
             )
         ]
     if not status.get("ready"):

@@ -104,7 +104,7 @@ async def test_as_it_comes_one_message_is_four_model_requests_and_the_chat_alone
 async def test_when_foundry_local_is_down_the_chat_shows_the_gateways_message(
     browser, chat_ui, recorder, tmp_path
 ):
-    foundry, refused = recorder.target, "127.0.0.1:9 refused the connection"
+    foundry, refused = recorder.target, "http://127.0.0.1:9 refused the connection"
     with gateway_to("http://127.0.0.1:9", tmp_path / "log") as gateway:
         recorder.target = gateway
         try:

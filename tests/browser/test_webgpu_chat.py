@@ -336,7 +336,7 @@ async def test_stopped_foundry_local_says_why_and_what_to_do_while_the_browser_g
                 await expect(chat.foundry).to_contain_text(
                     "refused the connection", timeout=PATIENCE
                 )
-                await expect(chat.foundry).to_contain_text("foundry server start")
+                await expect(chat.foundry).to_contain_text("scripts/foundry_host.py")
                 await chat.ask("What is Foundry Local?")
                 assert "Microsoft" in await chat.settled("browser")
                 await chat.settled("foundry", "failed")

@@ -13,8 +13,9 @@ import sys
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,7 @@ from support.foundry import (
     start_foundry_v2,
     wait_until,
 )
-from support.processes import python_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.processes import ask_to_stop_thrice, python_path, running
 
 
 def run_host(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -115,14 +113,15 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
     shutil.copytree(demo_dir(), models / "broken")
     (models / "broken" / "model.onnx").unlink()
     (models / "notes.txt").write_text("not a model")
+    broken = {DEMO_ALIAS: "loaded", "broken": "failed"}
     for path in [*models.rglob("*"), models]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     with start_foundry_v2(args=["--models-dir", str(models)]) as foundry:
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "cached"}
+        assert states(foundry) == {**broken, "my-model": "cached"}
         assert "broken: the copy is incomplete, model.onnx is missing." in foundry.output()
-        assert "Copy the model again." in foundry.output()
+        assert "Copy the model again, all of its files." in foundry.output()
         assert foundry.get_json("/models/load/my-model")["status"] == "loaded"
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "loaded"}
+        assert states(foundry) == {**broken, "my-model": "loaded"}
         answer = post_json(
             f"{foundry.url}/v1/chat/completions",
             {
@@ -136,8 +135,9 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
 
 def test_a_directory_that_is_gone_at_the_next_start_is_forgotten(tmp_path: Path) -> None:
     models, data = tmp_path / "models", tmp_path / "data"
-    shutil.copytree(demo_dir(), models / "my-model")
-    for expected in ({DEMO_ALIAS, "my-model"}, {DEMO_ALIAS}):
+    for name in ("my-model", "other"):
+        shutil.copytree(demo_dir(), models / name)
+    for expected in ({DEMO_ALIAS, "my-model", "other"}, {DEMO_ALIAS, "other"}):
         with start_foundry_v2(args=["--models-dir", str(models)], data_dir=data) as foundry:
             assert set(states(foundry)) == expected
         shutil.rmtree(models / "my-model", ignore_errors=True)
@@ -153,7 +153,8 @@ def test_a_local_directory_can_be_the_wanted_model(tmp_path: Path) -> None:
 def test_it_stops_cleanly_when_told_to() -> None:
     with start_foundry_v2() as foundry:
         before = time.monotonic()
-        assert foundry.stop() == 0
+        ask_to_stop_thrice(foundry.process)
+        assert foundry.process.wait(15) == 0
         assert time.monotonic() - before < 8
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,8 +176,48 @@ def test_it_stops_on_ctrl_c_in_the_middle_of_an_answer() -> None:
         )
         with urllib.request.urlopen(request, timeout=10) as stream:
             assert stream.readline()
-            foundry.process.send_signal(signal.SIGINT)
+            ask_to_stop_thrice(foundry.process)
             assert foundry.process.wait(15) == 0
+
+
+def test_it_stops_in_the_middle_of_a_load(tmp_path: Path) -> None:
+    shutil.copytree(demo_dir(), tmp_path / "my-model")
+    with (
+        start_foundry_v2(args=["--models-dir", str(tmp_path)]) as foundry,
+        socket.create_connection(("127.0.0.1", foundry.port), timeout=10) as caller,
+    ):
+        caller.sendall(b"GET /models/load/my-model HTTP/1.1\r\nHost: here\r\n\r\n")
+        ask_to_stop_thrice(foundry.process)
+        assert foundry.process.wait(15) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells who catches what")
+@pytest.mark.parametrize("moment", ["SigCgt", "4096 tokens"])
+def test_it_stops_in_the_middle_of_its_start(tmp_path: Path, moment: str) -> None:
+    """As soon as signals are caught, and when the runtime is about to be started."""
+    url = f"http://127.0.0.1:{free_port_pair()}"
+    options = ["--url", url, "--data-dir", str(tmp_path / "data"), "--no-public-catalog"]
+    environment = {**os.environ, "PYTHONPATH": python_path(HOST_SOURCE), "PYTHONUNBUFFERED": "1"}
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "foundry_host", *options]
+    with running(command, environment, log) as process:
+        foundry = Foundry(url, process, log)
+        wait_until(
+            foundry,
+            lambda: (
+                catches_sigterm(process.pid) if moment == "SigCgt" else moment in log.read_text()
+            ),
+            moment,
+        )
+        ask_to_stop_thrice(process)
+        assert process.wait(15) == 0
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM, by the kernel's word."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_shutdown_by_the_web_service_ends_the_process() -> None:

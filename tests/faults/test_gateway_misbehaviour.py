@@ -67,8 +67,8 @@ async def test_a_stopped_foundry_is_unreachable_because_refused(
     status, body = await ask(gateway)
     error = last_error(body)
     assert (status, error["code"], error["cause"]) == (503, "foundry_unreachable", "refused")
-    assert "foundry server start" in error["remedy"]
-    assert "foundry service start" in error["remedy"]
+    assert "scripts/foundry_host.py" in error["remedy"]
+    assert error["problem"] == "Foundry Local at http://127.0.0.1:1 refused the connection."
 
 
 async def test_a_wrong_name_is_unreachable_because_it_does_not_resolve(

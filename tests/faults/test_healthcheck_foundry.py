@@ -65,7 +65,7 @@ def test_a_stopped_foundry_is_refused_and_the_gateway_stays_green(
         foundry.stop()
         red = healthcheck.wait_until_red("foundry", "refused")
         assert seconds_until(red["since"], at) < WITHIN
-        assert "foundry server start" in red["remedy"]
+        assert "scripts/foundry_host.py" in red["remedy"]
         chat = healthcheck.wait_until_red("chat", "refused")
         assert seconds_until(chat["since"], at) < WITHIN
         status = healthcheck.status()
@@ -128,7 +128,7 @@ def test_a_wrong_port_with_nothing_behind_it_is_refused(tmp_path: Path) -> None:
         red = healthcheck.wait_until_red("foundry", "refused")
         assert seconds_until(red["since"], at) < WITHIN
         assert url in red["message"]
-        assert "shows the address it really uses" in red["remedy"]
+        assert "set FOUNDRY_URL" in red["remedy"]
         assert healthcheck.wait_until_red("chat", "refused")["remedy"]
 
 
@@ -139,7 +139,7 @@ def test_a_wrong_port_with_another_program_behind_it_is_not_foundry(
         at = started(healthcheck)
         red = healthcheck.wait_until_red("foundry", "not_foundry")
         assert seconds_until(red["since"], at) < WITHIN
-        assert "Something else uses that port" in red["remedy"]
+        assert "Another program answers there." in red["remedy"]
         healthcheck.wait_until_red("chat", "not_foundry")
 
 
@@ -152,7 +152,7 @@ def test_an_unloaded_model_is_seen_and_not_loaded_by_looking(
         foundry.get_json(f"/models/unload/{DEMO_ALIAS}")
         red = healthcheck.wait_until_red("foundry", "no_model_loaded")
         assert seconds_until(red["since"], at) < WITHIN
-        assert "foundry model load" in red["remedy"]
+        assert "Ask anything in the chat" in red["remedy"]
         status = healthcheck.wait_until(
             lambda status: part_of(status, "chat")["history"][-1]["reason"] == "model_not_loaded",
             "the chat is skipped",

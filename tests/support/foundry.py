@@ -80,6 +80,7 @@ def start_foundry_v2(
     data_dir: Path | None = None,
     wait_for: Sequence[str] = (DEMO_ALIAS,),
     public: bool = False,
+    through: Sequence[str] = (),
 ) -> Iterator[Foundry]:
     """Run ``python -m foundry_host`` on loopback.
 
@@ -90,12 +91,14 @@ def start_foundry_v2(
         data_dir: Where it writes; a fresh directory by default.
         wait_for: Aliases that must be loaded before the test goes on.
         public: Whether it may look for Microsoft's catalog.
+        through: A command that runs it, such as ``setpriv`` with its options.
     """
     port = port or free_port_pair()
     url = f"http://127.0.0.1:{port}"
     companion = f"http://127.0.0.1:{port + 1}"
     with tempfile.TemporaryDirectory(prefix="foundry-v2-", ignore_cleanup_errors=True) as scratch:
         command = [
+            *through,
             sys.executable,
             "-m",
             "foundry_host",
@@ -146,11 +149,17 @@ def get_json(url: str, timeout: float = 10.0) -> Any:
         return json.load(response)
 
 
-def post_json(url: str, body: Any, *, timeout: float = 30.0, allow_errors: bool = False) -> Any:
+def post_json(
+    url: str,
+    body: Any,
+    *,
+    timeout: float = 30.0,
+    allow_errors: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
     """POST ``body`` and decode the answer; with ``allow_errors`` also give the status."""
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, json.dumps(body).encode(), fields)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             answer = json.load(response)

@@ -63,6 +63,13 @@ def running(
         end(process)
 
 
+def ask_to_stop_thrice(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM, SIGINT and SIGTERM again, as close together as can be."""
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(name)
+
+
 def end(process: subprocess.Popen[bytes]) -> int:
     """End a process as ``docker stop`` would, also a frozen one; returns its exit code."""
     if process.poll() is None:

@@ -29,9 +29,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib import bridge, console, environment
+from lib import bridge, console, environment, holders
 from lib.command_line import Parser, port
 from lib.settings import Settings
+from lib.sources import (
+    AddressError,
+    HostError,
+    SettingsError,
+    is_address,
+    own_models,
+    read_settings,
+    require_free,
+)
 
 ROOT = environment.ROOT
 SERVICE = ROOT / "services" / "foundry-local"
@@ -46,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     try:
         console.step("Foundry Local on this machine")
+        wanted = [] if options.prepare else checked(passed_on(options))
         python = environment.ensure(
             ENVIRONMENT,
             SERVICE / "requirements.lock",
@@ -53,25 +63,50 @@ def main(arguments: Sequence[str]) -> int:
         )
     except console.StepFailedError as error:
         return console.failure(error)
+    except HostError as error:
+        console.failure(console.StepFailedError(error.message, error.remedy))
+        return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 1
     if options.prepare:
         console.note(f"ready in {ENVIRONMENT.name}")
         return 0
+    return serve([str(python), "-m", "foundry_host", *wanted])
+
+
+def passed_on(options: argparse.Namespace) -> list[str]:
+    """The command line of `python -m foundry_host`."""
     urls = options.url or [
         f"http://{address}:{options.port}"
         for address in bridge.addresses(loopback=options.loopback)
     ]
-    return serve(
-        [
-            *(str(python), "-m", "foundry_host"),
-            *pairs("--url", urls),
-            *pairs("--model", options.model or wanted_models()),
-            *pairs("--models-dir", [options.models_dir] if options.models_dir else []),
-            *options.rest,
-        ]
-    )
+    return [
+        *pairs("--url", urls),
+        *pairs("--model", options.model or wanted_models()),
+        *([] if options.models_dir is None else ["--models-dir", options.models_dir]),
+        *options.rest,
+    ]
+
+
+def checked(arguments: list[str]) -> list[str]:
+    """Refuse what it would refuse, before anything is installed for it.
+
+    Raises:
+        HostError: an option cannot be used, or a port is taken.
+    """
+    settings = read_settings(arguments)
+    own_models(settings)
+    for address in settings.addresses:
+        if not is_address(address.host):
+            continue
+        try:
+            require_free((address,))
+        except AddressError as error:
+            held = [*holders.on(address.port), *holders.on(address.companion.port)]
+            who = next((f" It is {one}." for one in held if one.pid), "")
+            raise AddressError(f"{error.message}{who}", error.remedy) from None
+    return arguments
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -84,7 +84,8 @@ def test_a_variant_that_does_not_load_gives_way_to_the_cpus(
     board = start(accelerated(ScriptedModel(GPU, load_error=RuntimeError("out of memory"))))
     reaches(board, ModelState.LOADED)
     assert board.get(ALIAS).variant == CPU
-    assert f"{GPU} could not be loaded: out of memory. Trying the CPU's variant." in caplog.text
+    said = f"{ALIAS} could not be loaded: there is not enough memory. Trying the CPU's variant."
+    assert f"{said} (out of memory)" in caplog.text
 
 
 def test_a_failed_download_is_shown_with_its_remedy(

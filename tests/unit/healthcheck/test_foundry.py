@@ -28,7 +28,7 @@ async def test_no_loaded_model_is_a_failure_that_still_knows_where_and_what(prob
         _, outcome = await probe("foundry", fake.url)
     assert (outcome.state, outcome.reason) == ("down", "no_model_loaded")
     assert outcome.facts["dialect"] == "v2"
-    assert "foundry model load" in (outcome.remedy or "")
+    assert outcome.remedy == "Ask anything in the chat, which loads the model."
 
 
 async def test_one_that_answers_only_its_status_is_loading_and_not_hung(probe) -> None:

@@ -117,7 +117,7 @@ class Answerer:
             await writer.fail(error, facts=progress.facts())
         except Exception as error:
             _logger.exception("An answer failed")
-            translated = errors.from_exception(error, self._gateway.url)
+            translated = errors.from_exception(error)
             self._metrics.errors.labels(translated.code).inc()
             await writer.fail(translated, facts=progress.facts())
         finally:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from foundry_common.runtime_words import plain
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -101,8 +103,8 @@ def overflow(message: str) -> Overflow | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message with one full stop at its end."""
-    return f"{message.rstrip('. ')}."
+    """Return the runtime's words as one sentence that a person can read."""
+    return f"{plain(message) or 'it does not say why'}."
 
 
 def is_not_loaded(message: str) -> bool:

@@ -259,15 +259,16 @@ class Relay:
         passage = Passage(answer.response, scanner, self._down, self._record)
         try:
             await passage.run(answer.first)
-        except TransportError as error:
+        except TransportError:
             if not scanner.finished:
-                raise verdicts.broke_off(str(error)) from None
+                raise verdicts.broke_off(answer.upstream, "the connection ended") from None
         finally:
             self._record.usage = scanner.usage
         if scanner.error is not None:
-            raise verdicts.broke_off(error_message(scanner.error))
+            raise verdicts.broke_off(answer.upstream, error_message(scanner.error))
         if not scanner.finished:
-            raise verdicts.broke_off("the answer ended before it was complete")
+            why = "the answer ended before it was complete"
+            raise verdicts.broke_off(answer.upstream, why)
         if not scanner.done and self._operation.ends_with_done:
             await self._down.write(DONE)
         return await self._down.finish()

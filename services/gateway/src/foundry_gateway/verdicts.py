@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from foundry_gateway import faults, limits, remedies
+from foundry_common import remedies
+from foundry_gateway import faults, limits
 from foundry_gateway.errors import (
     ContextLengthError,
     GatewayError,
@@ -48,7 +49,8 @@ def translate(
         return refused(fault.message, mistake)
     if fault.status >= _SERVER_ERROR or fault.status == _NOT_FOUND:
         return UpstreamError(
-            f"Foundry Local failed: {faults.sentence(fault.message)}", remedies.RESTART
+            f"Foundry Local failed: {faults.sentence(fault.message)}",
+            remedies.restart(upstream.place),
         )
     return InvalidRequestError(
         f"Foundry Local refused the request: {faults.sentence(fault.message)}",
@@ -141,9 +143,12 @@ def no_room() -> OverloadedError:
     )
 
 
-def broke_off(why: str) -> GatewayError:
+def broke_off(upstream: Upstream, why: str) -> GatewayError:
     """Return the error for a stream that ended early."""
     mistake = faults.mistake(why)
     if mistake is not None:
         return refused(why, mistake)
-    return UpstreamError(f"Foundry Local broke off: {faults.sentence(why)}", remedies.RESTART)
+    return UpstreamError(
+        f"Foundry Local broke off: {faults.sentence(why)}",
+        remedies.restart(upstream.place),
+    )

@@ -146,7 +146,8 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         message = f"The probe itself failed: {type(error).__name__}."
     duration = run.elapsed
     if state == "down" and remedy is None:
-        remedy = remedies.find(service, reason or "other", run.target)
+        where = remedies.place(run.settings, run.target.partition(",")[0])
+        remedy = remedies.find(service, reason or "other", where)
     run.note(f"{state}{f': {reason}: {message}' if reason else ''}")
     _write(run, state, reason, duration)
     facts = {

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from foundry_common import values
+from foundry_common import remedies, values
 from foundry_common.env import Reader, SettingsError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Settings:
     loads_models: bool = False
     """Whether a probe may ask a model that is not loaded, which loads it."""
     log_level: str = "INFO"
+    host_system: remedies.System = field(default_factory=remedies.host_system)
+    """Of the machine whose user reads the status."""
 
     @property
     def upstreams(self) -> tuple[str, ...]:

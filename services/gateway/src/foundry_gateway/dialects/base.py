@@ -129,7 +129,7 @@ def error_message(body: bytes) -> str:
             error = error.get("message")
         if isinstance(error, str) and error:
             text = error
-    return " ".join(text.split())[:500]
+    return " ".join(text.split())[:1000]
 
 
 def path_segment(name: str) -> str:

@@ -46,7 +46,7 @@ async def _status(run: Run, patience: float) -> dict[str, Any]:
     if code != _OK or "queue" not in status:
         raise ProbeFailedError(
             "bad_answer" if code == _OK else "http_error",
-            f"What answers at {run.target} is not the gateway.",
+            "What answers there is not the gateway.",
         )
     return status
 
