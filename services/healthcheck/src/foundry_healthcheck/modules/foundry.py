@@ -163,7 +163,7 @@ def _explain(
         at = "in its container" if where.embedded else f"at {where.url}"
         message = f"What answers {at} is not Foundry Local."
     elif reason == "timed_out":
-        message = f"{where.name} does not answer in time."
+        message = f"{where.name} does not answer: it hangs, or a firewall is mute."
     else:
         message = f"{where.name} cannot be reached: {words(reason)}."
     return ProbeFailedError(reason, message, remedies.foundry(reason, where))
