@@ -623,7 +623,7 @@ async def test_a_stopped_foundry_local_is_told_with_the_prober_s_own_words(
             reason = page.locator("#problems .why").filter(has_text="the connection is refused")
             await expect(reason.first).to_be_visible()
             remedies = page.locator("#problems .remedy code")
-            await expect(remedies.filter(has_text="foundry server start").first).to_be_visible()
+            await expect(remedies.filter(has_text="scripts/foundry_host.py").first).to_be_visible()
             clean(record, healthcheck.url)
 
 
