@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support import lookalike
-from support.lookalike import NAME, Lookalike, run
+from support import engine, lookalike
+from support.lookalike import NAME, Lookalike
 from support.stack import eventually, get
 
 PYTHON_SERVICES = ("gateway", "chainlit", "open-webui", "healthcheck", "foundry-local")
@@ -58,7 +58,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     stack.compose(*down)
     try:
         stack.compose("build", seconds=BUILD_SECONDS)
-        run("docker", "image", "rm", BUILT_BY_UP)
+        engine.client().images.remove(BUILT_BY_UP)
         told = stack.compose("up", "--detach", "--wait")
         yield Started(stack, told, stack.containers())
     finally:
@@ -77,7 +77,7 @@ def test_every_service_is_well_from_a_checkout_that_nobody_else_may_read(started
 
 
 def test_an_image_of_ours_that_is_missing_is_built_and_no_registry_is_asked(started: Started):
-    run("docker", "image", "inspect", BUILT_BY_UP)
+    assert engine.client().images.get(BUILT_BY_UP)
     assert "Pull" not in started.told
 
 
@@ -87,27 +87,25 @@ def test_docker_compose_pull_skips_what_is_built_here(started: Started):
 
 @pytest.mark.parametrize("name", BUSYBOX_SERVICES)
 def test_its_shell_is_busybox(started: Started, name: str):
-    shell = started.stack.compose("exec", "-T", name, "readlink", "-f", "/bin/sh")
-    assert shell.strip() == "/bin/busybox"
+    shell = engine.run_in(engine.container(NAME, name), "readlink", "-f", "/bin/sh")
+    assert shell.stdout.strip() == "/bin/busybox"
 
 
 @pytest.mark.parametrize("name", PYTHON_SERVICES)
 def test_its_health_check_compiles_nothing(started: Started, name: str):
     kind, python, *words = started.containers[name]["Config"]["Healthcheck"]["Test"]
     assert kind == "CMD"
-    told = started.stack.compose(
-        "exec", "-T", name, python, "-c", COMPILED, json.dumps(words), seconds=60
-    )
-    assert "missing: []" in told
+    check = (python, "-c", COMPILED, json.dumps(words))
+    done = engine.run_in(engine.container(NAME, name), *check)
+    assert done.returncode == 0, done
+    assert "missing: []" in done.stdout
 
 
 def test_nothing_is_written_outside_the_volumes_and_tmp(started: Started):
     for name, container in started.containers.items():
         mounts = [mount["Destination"] for mount in container["Mounts"]]
-        changed = [
-            line.split(maxsplit=1)[1]
-            for line in run("docker", "diff", container["Id"]).splitlines()
-        ]
+        changes = engine.client().containers.get(container["Id"]).diff()
+        changed = [str(change["Path"]) for change in changes or []]
         others = [
             path
             for path in changed
@@ -129,14 +127,13 @@ def test_a_volume_that_a_base_image_declares_is_one_of_ours(started: Started):
 
 
 def test_the_administrators_password_is_there_before_grafana(started: Started):
-    said = started.stack.compose("logs", "--no-log-prefix", "grafana")
+    said = engine.container(NAME, "grafana").logs().decode()
     assert re.findall(r"has (\d+) characters", said) == ["43"]
 
 
 def test_the_model_answers_through_the_edge(started: Started):
-    key = started.stack.compose(
-        "exec", "-T", "gateway", "python", "-m", "foundry_gateway", "api-key"
-    )
+    print_key = ("python", "-m", "foundry_gateway", "api-key")
+    key = engine.run_in(engine.container(NAME, "gateway"), *print_key).stdout
     url = f"http://127.0.0.1:{started.stack.environment['GATEWAY_PORT']}/v1/chat/completions"
     body = {"model": "foundry-demo", "messages": [{"role": "user", "content": "Who are you?"}]}
     answer = eventually(

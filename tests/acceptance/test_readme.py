@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import readme, terminal
+from support import engine, readme, terminal
 from support.foundry import demo_dir
 from support.stack import ROOT, SETTINGS_OF_THE_STACK, get
 
@@ -51,24 +51,18 @@ def test_every_command_of_the_readme_is_one_that_is_typed_here() -> None:
         assert f"`{named}`" in text
 
 
-def docker(*arguments: str) -> list[str]:
-    """What a docker command prints, by lines."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.split()
-
-
 @contextlib.contextmanager
 def resting_installation(project: str) -> Iterator[bool]:
     """Whether an installation of this machine's user is here; if so it rests meanwhile."""
-    label = ("--filter", f"label=com.docker.compose.project={project}")
-    running = docker("ps", "--quiet", *label)
-    if running:
-        docker("stop", *running)
+    running = engine.containers(project=project, stopped=False)
+    for container in running:
+        container.stop()
     try:
-        yield bool(docker("volume", "ls", "--quiet", *label))
+        label = f"{engine.LABEL}.project={project}"
+        yield bool(engine.client().volumes.list(filters={"label": label}))
     finally:
-        if running:
-            docker("start", *running)
+        for container in running:
+            container.start()
 
 
 class Reader:
@@ -83,12 +77,10 @@ class Reader:
         return terminal.run(line, self.folder, self.environment, seconds)
 
     def containers(self) -> dict[str, str]:
-        """When each container of the stack was started, by id."""
-        ids = docker("compose", "--project-directory", str(self.folder), "ps", "--quiet")
-        if not ids:
-            return {}
-        form = "{{.Id}}={{.State.StartedAt}}"
-        return dict(line.split("=") for line in docker("inspect", "--format", form, *ids))
+        """When each running container of this checkout was started, by id."""
+        label = {"project.working_dir": str(self.folder)}
+        running = engine.containers(stopped=False, **label)
+        return {container.id: container.attrs["State"]["StartedAt"] for container in running}
 
 
 @pytest.fixture

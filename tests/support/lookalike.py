@@ -7,7 +7,6 @@ there. ``tests/lookalike`` holds them; docs/images.md says what they cannot prov
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import yaml
 from lib import offline
 from lib.addresses import ADDRESSES
 from lib.settings import Settings
+from support import engine
 from support.processes import free_ports
 from support.stack import NOTHING_LISTENS, ROOT, SETTINGS_OF_THE_STACK
 
@@ -66,18 +66,20 @@ class Lookalike:
     environment: Mapping[str, str]
 
     def compose(self, *arguments: str, seconds: float = 300) -> str:
-        """Run ``docker compose`` with every profile in the checkout; what it printed and told."""
+        """Run ``docker compose`` with every profile in the checkout; what it printed and told.
+
+        Not through testcontainers' ``DockerCompose``: that keeps what ``up`` told to itself, and
+        builds only what it starts at once.
+        """
         files = ("--file", "compose.yaml", "--file", "lookalike.yaml", "--profile", "*")
         command = ("docker", "compose", *files, *arguments)
         return run(*command, folder=self.folder, environment=self.environment, seconds=seconds)
 
     def containers(self) -> dict[str, Any]:
         """What ``docker inspect`` tells about each service's container."""
-        ours = f"label=com.docker.compose.project={NAME}"
-        ids = run("docker", "ps", "--all", "--quiet", "--filter", ours).split()
         return {
-            container["Config"]["Labels"]["com.docker.compose.service"]: container
-            for container in json.loads(run("docker", "inspect", *ids))
+            container.labels["com.docker.compose.service"]: container.attrs
+            for container in engine.containers(project=NAME)
         }
 
 
@@ -120,7 +122,7 @@ def make_images(folder: Path) -> None:
 
 
 def build(image: str, context: Path, *options: str) -> None:
-    """``docker build`` under a name of ours."""
+    """``docker build`` under a name of ours; the SDK's build knows no secrets and no contexts."""
     command = ("docker", "build", "--quiet", "--tag", image, *offline.proxy_arguments())
     run(*command, *options, str(context), seconds=BUILD_SECONDS)
 

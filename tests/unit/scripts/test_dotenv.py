@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import up
+from lib.commands import up
 from lib import composed, docker
 from lib.console import StepFailedError
 from lib.dotenv import written

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import up
+from lib.commands import up
 from lib import judgement
 from lib.console import StepFailedError
 from lib.doctor import configuration
