@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.commands import up
 from lib import composed, docker
+from lib.commands import up
 from lib.console import StepFailedError
 from lib.dotenv import written
 from lib.rules import RULES

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.commands import up
 from lib import judgement
+from lib.commands import up
 from lib.console import StepFailedError
 from lib.doctor import configuration
 from lib.doctor.results import Result

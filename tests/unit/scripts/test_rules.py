@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lib import judgement
 from lib.addresses import ADDRESSES, address
-from lib.commands import doctor, up
+from lib.commands import up
 from lib.console import StepFailedError
 from lib.doctor import configuration, local
 from lib.doctor.results import Result
