@@ -7,9 +7,9 @@ from lib.environment import COMMON, ROOT
 SERVICES = ROOT / "services"
 
 _SOURCES = [SERVICES / name / "src" for name in ("gateway", "healthcheck", "foundry-local")]
-for source in (COMMON, *_SOURCES):
-    if str(source) not in sys.path:
-        sys.path.insert(0, str(source))  # before any other checkout that an environment knows
+# Before any other checkout that an environment knows, and before scripts/, where a script has the
+# name of a package.
+sys.path[:0] = [str(source) for source in (*_SOURCES, COMMON)]
 
 from foundry_common import values  # noqa: E402 - from their sources, found just now
 from foundry_gateway import naming  # noqa: E402
