@@ -91,6 +91,7 @@ STATES: dict[str, tuple[str, str, Callable[[Page], Awaitable[None]]]] = {
     "digits": ("webgpu-static", "/", digits),
     "the chat in the browser": ("webgpu-static", "/", browser_chat),
     "the backends": ("webgpu-static", "/", backends),
+    "what the alerts mean": ("healthcheck", "/alerts", as_it_comes),
     "a part that is starting": ("prometheus", "/", as_it_comes),
     "a part that was left out": ("grafana", "/d/overview", as_it_comes),
     "a path that does not exist": ("prometheus", "/debug/pprof", as_it_comes),

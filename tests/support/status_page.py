@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from foundry_healthcheck import runbook
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
@@ -208,8 +210,12 @@ async def canned_probe(
     async def index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGE / "index.html")
 
+    async def alerts(_: web.Request) -> web.Response:
+        return web.Response(text=runbook.page(), content_type="text/html")
+
     app = web.Application(middlewares=[with_policy])
     app.router.add_get("/", index)
+    app.router.add_get("/alerts", alerts)
     app.router.add_get("/api/status", probe.handle)
     app.router.add_static("/static/", PAGE)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
