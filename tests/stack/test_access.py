@@ -1,5 +1,6 @@
 """Who may use the published ports, and what they are told."""
 
+import contextlib
 import http.client
 import re
 import socket
@@ -26,22 +27,32 @@ def test_a_chat_without_the_key_is_refused(stack: RunningStack, key: str):
 
 
 def test_a_stream_passes_the_edge_as_it_comes(stack: RunningStack):
-    address = stack.gateway.removeprefix("http://")
-    connection = http.client.HTTPConnection(address, timeout=60)
+    # A machine under load may write a stream in few pieces by itself, though hardly every time. An
+    # edge that gathers does so always.
+    pieces = []
+    while len(pieces) < 8 and max(pieces, default=0) <= 10:
+        pieces.append(len(streamed_pieces(stack)))
+    assert max(pieces) > 10, f"the edge gathered every stream into a few large pieces: {pieces}"
+
+
+def streamed_pieces(stack: RunningStack) -> list[bytes]:
+    """A whole streamed answer, in the pieces in which the edge wrote it."""
+    connection = http.client.HTTPConnection(stack.gateway.removeprefix("http://"), timeout=60)
     body = (
         '{"model":"foundry-demo","stream":true,'
         '"messages":[{"role":"user","content":"Count from 1 to 200."}]}'
     )
     headers = {"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"}
-    connection.request("POST", "/v1/chat/completions", body, headers)
-    response = connection.getresponse()
-    assert response.headers["Content-Type"].startswith("text/event-stream")
-    reads = []
-    while piece := response.read1(65_536):
-        reads.append(piece)
-    connection.close()
-    assert len(reads) > 10, "the edge gathered the stream into a few large pieces"
-    assert b"".join(reads).rstrip().endswith(b"data: [DONE]")
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/chat/completions", body, headers)
+        response = connection.getresponse()
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        pieces = []
+        # One chunk of the transfer encoding at most, however many have arrived.
+        while piece := response.read1(65_536):
+            pieces.append(piece)
+    assert b"".join(pieces).rstrip().endswith(b"data: [DONE]")
+    return pieces
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/status", "/metrics"])
