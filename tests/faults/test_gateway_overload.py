@@ -75,12 +75,14 @@ async def test_a_hundred_clients_against_a_limit_of_eight(
 
 async def test_never_more_than_the_limit_reach_foundry_local(start_gateway: StartGateway) -> None:
     at_once = most = 0
-    all_have_come = asyncio.Event()
+    limit_is_reached, all_have_come = asyncio.Event(), asyncio.Event()
 
     async def answer_when_all_have_come(exchange: Exchange) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
+        if at_once == 3:
+            limit_is_reached.set()
         await all_have_come.wait()
         at_once -= 1
         await say_hello(exchange)
@@ -89,6 +91,7 @@ async def test_never_more_than_the_limit_reach_foundry_local(start_gateway: Star
         gateway = start_gateway(fake.url, MODEL="fake-model", GATEWAY_MAX_CONCURRENCY="3")
         async with aiohttp.ClientSession(headers=gateway.headers) as session:
             asking = [asyncio.create_task(ask(session, gateway, stream=True)) for _ in range(30)]
+            await limit_is_reached.wait()
             await gateway.eventually(lambda status: status["queue"]["waiting"] == 27, "all wait")
             all_have_come.set()
             outcomes = await asyncio.gather(*asking)
