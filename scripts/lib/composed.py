@@ -58,18 +58,21 @@ def read_by_compose(settings: Settings, names: Iterable[str]) -> Mapping[str, st
     asked = {name: f"${{{name}-}}" for name in names}
     model = {"services": {"a": {"image": "a", "environment": asked, "labels": {_DOLLAR: "$$"}}}}
     file = ["--env-file", str(settings.path.absolute())] if settings.path.exists() else []
-    done = subprocess.run(
-        [
-            *(shutil.which("docker") or "docker", "compose", "--project-directory", str(ROOT)),
-            *(*file, "--file", "-", "config", "--format", "json"),
-        ],
-        cwd=ROOT,
-        env=settings.environment_of_compose(),
-        input=json.dumps(model).encode(),
-        check=False,
-        capture_output=True,
-        timeout=SECONDS,
-    )
+    try:
+        done = subprocess.run(
+            [
+                *(shutil.which("docker") or "docker", "compose", "--project-directory", str(ROOT)),
+                *(*file, "--file", "-", "config", "--format", "json"),
+            ],
+            cwd=ROOT,
+            env=settings.environment_of_compose(),
+            input=json.dumps(model).encode(),
+            check=False,
+            capture_output=True,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise ComposeRefusesError(f"it has not answered in {SECONDS} s") from None
     if done.returncode:
         raise ComposeRefusesError(_words(done.stderr.decode("utf-8", "replace")))
     service = json.loads(done.stdout)["services"]["a"]

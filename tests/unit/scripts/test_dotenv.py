@@ -237,3 +237,15 @@ def test_what_compose_alone_refuses_is_told_in_its_words(
 def test_without_compose_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert composed.disagreements(of(tmp_path, b"MODEL=x\n")) == []
+
+
+def test_a_compose_that_hangs_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "docker").write_text(
+        '#!/bin/sh\ncase "$*" in *version*) echo 9.0; exit;; esac\nexec sleep 60\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(composed, "SECONDS", 0.2)
+    (found,) = composed.disagreements(of(tmp_path, b"MODEL=x\n"))
+    assert found.message == "Compose refuses .env: it has not answered in 0.2 s"
