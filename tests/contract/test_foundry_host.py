@@ -25,13 +25,12 @@ from support.foundry import (
     HOST_SOURCE,
     Foundry,
     demo_dir,
-    free_port_pair,
     get_json,
     post_json,
     start_foundry_v2,
     wait_until,
 )
-from support.processes import ask_to_stop_thrice, python_path, running
+from support.processes import ask_to_stop_thrice, free_port_pair, python_path, running
 
 
 def run_host(*args: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from support.fake_foundry import FakeFoundry
-from support.foundry import Foundry, free_port_pair, start_foundry_v2
+from support.foundry import Foundry, start_foundry_v2
+from support.processes import free_port_pair
 
 if TYPE_CHECKING:
     from support.gateway import Gateway, StartGateway

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from support.processes import free_port_pair
+
 VARIANT = "fake-model-generic-cpu:1"
 ALIAS = "fake-model"
 
@@ -144,8 +146,9 @@ class FakeFoundry:
         return [one.path for one in self.exchanges if one.path.startswith(path_start)]
 
     async def __aenter__(self) -> Self:
+        # Its next one stays free, where a gateway looks for a companion.
+        self.port = self.port or free_port_pair()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         return self

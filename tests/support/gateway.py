@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 import pytest
 
-from support.foundry import Foundry, free_port_pair
-from support.processes import python_path, running
+from support.foundry import Foundry
+from support.processes import free_port_pair, python_path, running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "gateway" / "src"
 START_TIMEOUT = 15.0

@@ -26,8 +26,7 @@ from typing import Any, Literal, Self
 
 import psutil
 
-from support.foundry import free_port_pair
-from support.processes import python_path, running
+from support.processes import free_port_pair, python_path, running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "healthcheck" / "src"
 START_TIMEOUT = 30.0
