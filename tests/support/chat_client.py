@@ -181,7 +181,7 @@ class ChatClient:
         self._task_ended.clear()
         await self._socket.emit("chat_settings_change", {**current, **values})
         # Chainlit shows taking over settings as a task of its own.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ANSWER_TIMEOUT):
             await self._task_ended.wait()
 
     async def finish(self, answer: Answer, within: float = ANSWER_TIMEOUT) -> Answer:
@@ -191,7 +191,7 @@ class ChatClient:
             await self._task_ended.wait()
         return answer
 
-    async def until(self, condition: Callable[[], Any], within: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Any], within: float = ANSWER_TIMEOUT) -> None:
         """Wait for something to have come."""
         try:
             async with asyncio.timeout(within), self._changed:

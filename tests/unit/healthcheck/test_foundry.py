@@ -76,9 +76,9 @@ async def test_the_first_that_answers_is_judged_and_the_others_are_named(probe) 
 async def test_one_that_answers_is_not_kept_waiting_by_those_after_it(probe) -> None:
     async with FakeFoundry() as first, FakeFoundry() as second:
         second.everything = hang
-        _, outcome = await probe("foundry", f"{first.url},{second.url}", timeout=30)
+        _, outcome = await probe("foundry", f"{first.url},{second.url}", timeout=3600)
     assert outcome.state == "up"
-    assert outcome.duration < 10
+    assert outcome.duration < 60
 
 
 async def test_the_most_preferred_ones_trouble_is_told(probe) -> None:
