@@ -45,7 +45,7 @@ PORT_SETTINGS = {
 """The setting by which the menu learns where a service's port is published."""
 PAGES = tuple(name for name in SERVICES if name != "gateway")
 HEALTH_PORT = 8081
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 THIS_MACHINE = "127.0.0.3"
 """Where Docker's bridge is, as far as the edge under test knows."""
 ROUTES = (

@@ -31,7 +31,7 @@ from support.processes import free_port_pair, running
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "services" / "webgpu-static"
 CACHE = ROOT / ".cache" / "webgpu-static"
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 WEBGPU_ARGUMENTS = (
     *(argument for argument in ARGUMENTS if argument != "--disable-gpu"),
