@@ -93,7 +93,7 @@ async def test_as_it_comes_one_message_is_four_model_requests_and_the_chat_alone
             await page.get_by_role("button", name="Okay, Let's Go!").click()
             await send(page, "hello there")
             await answered(page)
-            for _ in range(100):
+            for _ in range(600):
                 if len(gateway.chats) >= 4:
                     break
                 await page.wait_for_timeout(100)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from support.foundry import free_port_pair
 from support.healthcheck import Healthcheck, start_healthcheck
+from support.processes import dead_port
 
 MEMBERS = {"message", "problem", "type", "param", "code", "cause", "remedy"}
 ROUTES = ("/", "/api/status", "/metrics", "/probe", "/health", "/static/status.js", "/nowhere")
@@ -25,7 +25,7 @@ BOUND_SECONDS = 15.0
 @pytest.fixture(scope="module")
 def probe() -> Iterator[Healthcheck]:
     """A probe whose gateway is not there: what is asked of it is its own affair."""
-    nobody = f"http://127.0.0.1:{free_port_pair()}"
+    nobody = f"http://127.0.0.1:{dead_port()}"
     with start_healthcheck(
         FOUNDRY_URL=nobody, GATEWAY_URL=nobody, ALLOWED_HOSTS="healthcheck"
     ) as healthcheck:
@@ -232,7 +232,7 @@ def test_a_second_question_to_the_model_is_refused_while_one_is_under_way() -> N
     """The gateway of this probe accepts and says nothing, so that the first stays under way."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         gateway = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        nobody = f"http://127.0.0.1:{free_port_pair()}"
+        nobody = f"http://127.0.0.1:{dead_port()}"
         with start_healthcheck(
             FOUNDRY_URL=nobody, GATEWAY_URL=gateway, HEALTHCHECK_CHAT_TIMEOUT="30"
         ) as probe:

@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.foundry import (
-    DEMO_ALIAS,
-    DEMO_VARIANT,
-    Foundry,
-    free_port_pair,
-    start_foundry_v2,
-)
+from support.foundry import DEMO_ALIAS, DEMO_VARIANT, Foundry, start_foundry_v2
 from support.gateway import Gateway, run_gateway
 from support.healthcheck import Healthcheck, part_of, probe_once, sample, start_healthcheck
 from support.monitored import run_hasty_prometheus
+from support.processes import dead_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +74,7 @@ def test_an_alert_that_fires_is_in_the_status_and_nothing_is_well(
     healthcheck: Healthcheck, chat_stack: ChatStack, tmp_path: Path
 ) -> None:
     assert healthcheck.status()["alerts"] == {"items": [], "error": None}
-    nowhere = f"127.0.0.1:{free_port_pair()}"
+    nowhere = f"127.0.0.1:{dead_port()}"
     with (
         run_hasty_prometheus(tmp_path, {}, nowhere) as prometheus,
         start_healthcheck(

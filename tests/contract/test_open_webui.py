@@ -256,13 +256,13 @@ async def upload(ui, token, text, name="note.txt", kind="text/plain"):
     async with ui.signed_in(token) as session, session.post("/api/v1/files/", data=form) as reply:
         assert reply.status == 200, await reply.text()
         file = (await reply.json())["id"]
-    for _ in range(100):
+    for _ in range(600):
         state = await ui.get(f"/api/v1/files/{file}/process/status", token)
         if state["status"] == "completed":
             return file
         assert state["status"] != "failed", state
         await asyncio.sleep(0.1)
-    raise AssertionError("the document was not processed within 10 s")
+    raise AssertionError("the document was not processed within a minute")
 
 
 async def test_a_restart_keeps_sign_up_closed_sessions_valid_and_the_files_settings(
@@ -329,11 +329,11 @@ async def test_two_people_chat_while_a_third_waits_for_a_model_to_load(
 
 
 async def eventually_some(ask):
-    for _ in range(100):
+    for _ in range(300):
         if answer := await ask():
             return answer
         await asyncio.sleep(0.2)
-    raise AssertionError("nothing within 20 s")
+    raise AssertionError("nothing within a minute")
 
 
 async def test_one_person_without_sign_in_is_at_once_in(recorder, tmp_path):

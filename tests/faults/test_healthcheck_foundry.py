@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.foundry import DEMO_ALIAS, Foundry, free_port_pair, start_foundry_v2
+from support.foundry import DEMO_ALIAS, Foundry, start_foundry_v2
 from support.gateway import Gateway, run_gateway
 from support.healthcheck import Healthcheck, Line, part_of, seconds_until, start_healthcheck
+from support.processes import dead_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ def test_a_foundry_that_dies_in_the_middle_of_an_answer_breaks_the_stream(
 
 
 def test_a_wrong_port_with_nothing_behind_it_is_refused(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port_pair()}"
+    url = f"http://127.0.0.1:{dead_port()}"
     with watched(url, tmp_path) as (_, healthcheck):
         at = started(healthcheck)
         red = healthcheck.wait_until_red("foundry", "refused")

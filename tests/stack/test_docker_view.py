@@ -7,7 +7,6 @@ import dataclasses
 import http.client
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,9 +209,7 @@ def test_tells_what_happened_to_the_containers_of_this_project(view: View):
 
 
 def test_events_come_at_once_and_do_not_keep_the_line_open(view: View):
-    started = time.monotonic()
-    assert view.ask("/events")[0] == 200
-    assert time.monotonic() - started < 10
+    assert view.ask("/events")[0] == 200  # to its end, or asking would time out
 
 
 # ---- What it does not tell ------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.processes import running
+from support.processes import free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ PORT_SETTINGS = {
 """The setting by which the menu learns where a service's port is published."""
 PAGES = tuple(name for name in SERVICES if name != "gateway")
 HEALTH_PORT = 8081
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 THIS_MACHINE = "127.0.0.3"
 """Where Docker's bridge is, as far as the edge under test knows."""
 ROUTES = (
@@ -204,15 +204,6 @@ def stand_in(seen: Seen) -> Iterator[int]:
         ended.set()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on which nothing listens now."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def nginx_program() -> str:
     """Where nginx is; Debian keeps it where only root's PATH leads."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -243,8 +234,8 @@ def serve_edge(
     (folder / "routes").write_text(routes)
     (folder / "kernel").write_text(kernel)
     seen = Seen()
-    *listening, health = free_ports(len(SERVICES) + 1)
-    ports = dict(zip(SERVICES, listening, strict=True))
+    ports = {name: free_port() for name in SERVICES}
+    health = free_port()
     configuration = (source / "nginx.conf").read_text()
     for name, port in SERVICES.items():
         configuration = configuration.replace(f"listen {port} ", f"listen 127.0.0.1:{ports[name]} ")

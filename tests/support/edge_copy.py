@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.stack import RunningStack
 
 NAME = f"{PROJECT}-edge-copy"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 ESTABLISHED = "01"
 """As /proc/net/tcp writes it."""
 

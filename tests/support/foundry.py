@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import end, python_path, running
+from support.processes import end, free_port_pair, python_path, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,20 +168,6 @@ def post_json(
             raise AssertionError(f"{url}: {error.code} {error.read().decode()}") from error
         with error:
             return error.code, json.load(error)
-
-
-def free_port_pair() -> int:
-    """A free loopback port whose next one is free too: web service and companion."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
-    raise AssertionError("no two neighbouring free ports")
 
 
 @contextlib.contextmanager

@@ -27,8 +27,8 @@ import pytest
 from aiohttp import web
 
 from lib import environment
-from support.foundry import ROOT, Foundry, free_port_pair
-from support.processes import running
+from support.foundry import ROOT, Foundry
+from support.processes import free_port_pair, running
 
 SOURCE = ROOT / "openwebui"
 HOST_DEMO_MODEL = ROOT / "services" / "foundry-local" / "src" / "foundry_host" / "demo_model"

@@ -25,14 +25,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from support.browser import ARGUMENTS, chromium
-from support.foundry import free_port_pair
 from support.gateway import Gateway
-from support.processes import running
+from support.processes import free_port_pair, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "services" / "webgpu-static"
 CACHE = ROOT / ".cache" / "webgpu-static"
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 WEBGPU_ARGUMENTS = (
     *(argument for argument in ARGUMENTS if argument != "--disable-gpu"),

@@ -18,7 +18,7 @@ import yaml
 
 from foundry_chat.gateway_client import GatewayClient
 from foundry_chat.settings import Settings
-from support.processes import free_port
+from support.processes import dead_port
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
@@ -30,7 +30,7 @@ WITHOUT_NETWORK = {"secrets"}
 @pytest.fixture
 def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
     """Nothing listens there, so that whoever asks it fails."""
-    address = f"http://127.0.0.1:{free_port()}"
+    address = f"http://127.0.0.1:{dead_port()}"
     for name in NAMES:
         monkeypatch.setenv(name, address)
         monkeypatch.setenv(name.lower(), address)

@@ -69,8 +69,10 @@ def test_asking_for_a_manifest_is_enough(commands: Path) -> None:
 
 
 def test_an_engine_with_a_way_of_its_own_is_asked_too(commands: Path) -> None:
-    play(commands, manifest=NO_NAME, pull="print('1: Pulling from a', flush=True); time.sleep(60)")
-    assert images.registry_answers(["a:1"], 5)
+    play(
+        commands, manifest=NO_NAME, pull="print('1: Pulling from a', flush=True); time.sleep(3600)"
+    )
+    assert images.registry_answers(["a:1"], 60)
 
 
 @pytest.mark.parametrize(
