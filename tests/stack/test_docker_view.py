@@ -399,6 +399,7 @@ async def test_the_prober_sees_state_memory_and_restarts(view: View):
         assert 0 < before.memory_bytes < 64 * 2**20
         assert before.cpu_seconds is not None
         view.our_container.kill()
+        view.our_container.wait()
         dead = await gateway()
         assert (dead.running, dead.state, dead.exit_code) == (False, "exited", 137)
         view.our_container.start()
