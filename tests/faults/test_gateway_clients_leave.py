@@ -28,6 +28,7 @@ CHAT = {"model": "fake-model", "messages": [{"role": "user", "content": "hello"}
 ENDLESS = {
     "model": "foundry-demo",
     "messages": [{"role": "user", "content": "count from 1 to 200"}],
+    "temperature": 0,  # otherwise now and then the demo model is done after a few words
 }
 PATIENT = {
     "GATEWAY_FIRST_TOKEN_TIMEOUT": "3600",
