@@ -140,11 +140,16 @@ async def test_a_client_that_leaves_at_any_moment_gives_its_share_back(gateway: 
 async def test_large_bodies_fill_the_budget_and_small_ones_still_get_in(gateway: Gateway) -> None:
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(Wire(gateway.port)) for _ in range(12)]
-        for wire in wires:
-            await wire.send(head(gateway) + b"Content-Length: 8000000\r\n\r\n{")
+        begun = head(gateway) + b"Content-Length: 8000000\r\n\r\n{"
         limit = gateway.status()["queue"]["bodies"]["limit"]
         taken = limit // 8_000_000
+        for wire in wires[:taken]:
+            await wire.send(begun)
+        await until(
+            lambda: gateway.status()["queue"]["bodies"]["held"] == taken * 8_000_000, within=30
+        )
         for wire in wires[taken:]:
+            await wire.send(begun)
             answer = await wire.answer()
             assert (answer.status, answer.code) == (429, "overloaded")
             assert int(answer.fields["retry-after"]) > 0
