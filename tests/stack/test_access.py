@@ -28,19 +28,17 @@ def test_a_chat_without_the_key_is_refused(stack: RunningStack, key: str):
 
 
 def test_a_stream_passes_the_edge_as_it_comes(stack: RunningStack):
-    # A machine under load may write a stream in few pieces by itself, though hardly every time. An
-    # edge that gathers does so always.
-    pieces = []
-    while len(pieces) < 8 and max(pieces, default=0) <= 10:
-        pieces.append(len(streamed_pieces(stack)))
-    assert max(pieces) > 10, f"the edge gathered every stream into a few large pieces: {pieces}"
+    pieces = streamed_pieces(stack)
+    assert b"".join(pieces).count(b"data: ") > 500, "too short an answer to tell"
+    assert len(pieces) > 10, "the edge gathered the stream into a few large pieces"
 
 
 def streamed_pieces(stack: RunningStack) -> list[bytes]:
     """A whole streamed answer, in the pieces in which the edge wrote it."""
     connection = http.client.HTTPConnection(stack.gateway.removeprefix("http://"), timeout=60)
     body = (
-        '{"model":"foundry-demo","stream":true,'
+        # Left to chance, the demo model ends after a few words now and then.
+        '{"model":"foundry-demo","stream":true,"temperature":0,'
         '"messages":[{"role":"user","content":"Count from 1 to 200."}]}'
     )
     headers = {"Authorization": f"Bearer {stack.api_key}", "Content-Type": "application/json"}
