@@ -1,4 +1,4 @@
-# nginx on Debian, for machines that cannot pull nginx:1.29-alpine.
+# nginx on Debian, for machines that cannot pull nginx:1.30-alpine.
 ARG DEBIAN_IMAGE=foundry-chat/debian:trixie-slim
 FROM ${DEBIAN_IMAGE}
 RUN apt-get update -q \

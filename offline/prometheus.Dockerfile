@@ -1,4 +1,4 @@
-# Prometheus on Debian, for machines that cannot pull prom/prometheus:v3.5.0. Debian ships it with
+# Prometheus on Debian, for machines that cannot pull prom/prometheus:v3.5.5. Debian ships it with
 # the server's older pages, at /classic/, and without the newer ones.
 ARG DEBIAN_IMAGE=foundry-chat/debian:trixie-slim
 FROM ${DEBIAN_IMAGE}

@@ -1,29 +1,42 @@
-"""Open WebUI's application, with two of its replies completed by what the gateway knows.
+"""Open WebUI's application, as it is met in this stack: what it offers works.
 
 Open WebUI reads its banners from a setting, once, and shows every model it is told of. Which
 model answers, and whether Foundry Local is in reach, changes while it runs. So the replies to
-these two requests, and nothing else, pass through here:
+these two requests are completed here:
 
 - `GET /api/v1/configs/banners`: says in front when the demo model answers, or none can.
 - `GET /api/models`: leaves out what cannot answer a chat. When nothing can, the list stays whole:
   a chat then shows the gateway's message, which says what to do, instead of a page without models.
 
+What needs the internet, or speech recognition, is answered with what helps instead (`ABSENT`), and
+`page.css` takes its buttons away. The browser's Python gets its files (`python_files`). Files that
+nothing here can read are refused before they are kept (`documents.py`).
+
 In front of everything stands a bound on request bodies, which Open WebUI would read and parse
 before it looks at who sent them.
 """
 
+import hashlib
+import hmac
 import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import documents
+from fastapi import HTTPException, UploadFile
 from open_webui.main import app as open_webui  # type: ignore[import-not-found,unused-ignore]
+from open_webui.models.config import Config  # type: ignore[import-not-found,unused-ignore]
+from open_webui.routers import files  # type: ignore[import-not-found,unused-ignore]
 from open_webui.socket.main import sio  # type: ignore[import-not-found,unused-ignore]
 
 from foundry_common.asgi_bodies import BoundedBodies, Limits
 from foundry_common.bodies import tree_bytes
+from foundry_common.callers import same_origin
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,6 +48,7 @@ EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL")
 TIMEOUT = aiohttp.ClientTimeout(total=2)
 """The page waits for its banners, so a slow gateway counts as one that does not answer."""
 HTTP_OK = 200
+BAD_REQUEST = 400
 MEBIBYTE = 1024 * 1024
 LIMITS = Limits(
     # A chat with pictures is saved as a whole, the pictures as text in it.
@@ -57,14 +71,32 @@ ATTACHMENTS = re.compile(r"[56](\d+)-")
 
 
 async def completed(scope: Message, receive: Receive, send: Send) -> None:
-    """Open WebUI, with the two replies completed."""
-    complete = None
-    if scope["type"] == "http" and scope["method"] == "GET":
-        complete = COMPLETIONS.get(scope["path"])
-    if complete is None:
+    """Open WebUI, completed."""
+    if scope["type"] != "http":
         await open_webui(scope, receive, send)
+        return
+    method, path = scope["method"], scope["path"]
+    if method == "GET" and path in COMPLETIONS:
+        await _completed(COMPLETIONS[path], scope, receive, send)
+    elif method in ("GET", "HEAD") and path in PAGE_FILES:
+        await _answer(send, HTTP_OK, *PAGE_FILES[path])
+    elif method == "GET" and path.startswith(f"{PYTHON_FILES}/"):
+        await python_files(scope, receive, send)
+    elif method == "POST" and path.rstrip("/") in ABSENT:
+        said = json.dumps({"detail": ABSENT[path.rstrip("/")]}).encode()
+        await _answer(send, BAD_REQUEST, "application/json", said)
     else:
-        await _completed(complete, scope, receive, send)
+        await open_webui(scope, receive, send)
+
+
+async def _answer(send: Send, status: int, kind: str, body: bytes) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-cache"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _completed(complete: Completion, scope: Message, receive: Receive, send: Send) -> None:
@@ -137,7 +169,7 @@ def notices(status: Mapping[str, Any] | None) -> list[dict[str, Any]]:
                 "gateway",
                 "error",
                 "The gateway does not answer, so no model does. "
-                "Look at `docker compose ps` and `docker compose logs gateway`.",
+                "Start it: `docker compose up -d gateway`.",
             )
         ]
     if not status.get("ready"):
@@ -198,6 +230,108 @@ COMPLETIONS: Mapping[str, Completion] = {
 }
 
 
+# ---- What is not here -----------------------------------------------------------------------
+
+_NO_WEB = (
+    "Open WebUI has no way out of this machine, so no page of the web can be read here. Save the "
+    "page as a file, and attach that."
+)
+_NO_CODE = "Open WebUI has no way out of this machine, so nothing is fetched here. Paste the code."
+ABSENT = {
+    **dict.fromkeys(
+        (
+            "/api/v1/retrieval/process/web",
+            "/api/v1/retrieval/process/web/search",
+            "/api/v1/retrieval/process/url",
+            "/api/v1/retrieval/process/youtube",
+        ),
+        _NO_WEB,
+    ),
+    "/api/v1/functions/load/url": _NO_CODE,
+    "/api/v1/tools/load/url": _NO_CODE,
+    "/api/v1/audio/transcriptions": "There is no speech recognition here. Type, or paste the text.",
+}
+"""What is said to whoever asks for something that needs what is not there."""
+
+
+# ---- The page -------------------------------------------------------------------------------
+
+PYTHON_FILES = (
+    "/sandbox/"
+    + (
+        hmac.new(os.environ["WEBUI_SECRET_KEY"].encode(), b"sandbox", hashlib.sha256).hexdigest()[
+            :32
+        ]
+    )
+)
+"""Where the frame in which the browser runs Python finds its files; only our pages know the name.
+
+A page of another site could read what a frame without an origin reads, so it is not told.
+"""
+HERE = Path(__file__).resolve().parent
+
+
+def _text(name: str) -> bytes:
+    text = (HERE / name).read_text(encoding="utf-8")
+    return text.replace("__PYTHON_FILES__", PYTHON_FILES).encode()
+
+
+PAGE_FILES = {
+    "/static/loader.js": ("text/javascript; charset=utf-8", _text("page.js")),
+    "/static/custom.css": ("text/css; charset=utf-8", _text("page.css")),
+}
+"""Open WebUI's page loads these two, and has them empty for whoever runs it."""
+
+
+READABLE = (
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"null"),
+)
+
+
+async def python_files(scope: Message, receive: Receive, send: Send) -> None:
+    """Pyodide's files once more, for the frame without an origin; the edge lets these two pass."""
+    path = "/pyodide" + scope["path"].removeprefix(PYTHON_FILES)
+
+    async def readable(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == HTTP_OK:
+            others = [one for one in message["headers"] if one[0] not in dict(READABLE)]
+            message["headers"] = [*others, *READABLE]
+        await send(message)
+
+    # Not what it has kept: "not changed" has no such headers, and the frame keeps nothing anyway.
+    headers = [one for one in scope["headers"] if not one[0].startswith(b"if-")]
+    inside = {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
+    await open_webui(inside, receive, readable)
+
+
+# ---- Documents ------------------------------------------------------------------------------
+
+HAS_UNSTRUCTURED = find_spec("unstructured") is not None
+_upload = files.upload_file_handler
+
+
+async def upload_readable(request: Any, **given: Any) -> Any:
+    """Open WebUI's own handler of uploads, for what can be read.
+
+    Raises:
+        HTTPException: It cannot be read; 400, and the words say what can.
+    """
+    file: UploadFile = given["file"]
+    engine = await Config.get("rag.content_extraction_engine")
+    if given.get("process", True) and not engine:
+        head = await file.read(documents.HEAD_BYTES)
+        await file.seek(0)
+        name, kind = file.filename or "file", file.content_type or ""
+        said = documents.refusal(name, kind, head, has_unstructured=HAS_UNSTRUCTURED)
+        if said is not None:
+            raise HTTPException(BAD_REQUEST, said)
+    return await _upload(request, **given)
+
+
+files.upload_file_handler = upload_readable
+
+
 # ---- Bounds ---------------------------------------------------------------------------------
 
 
@@ -229,6 +363,16 @@ def bound_sockets() -> None:
     sio.eio.handlers["message"] = checked
 
 
+def is_own_origin(origin: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether the page that asks is from the very address it asks, whatever that is.
+
+    A forwarded port has another number here than there, and a list cannot name it. Which names are
+    ours the edge judges.
+    """
+    return origin is None or same_origin(origin, environ.get("HTTP_HOST", ""))
+
+
 bound_sockets()
+sio.eio.cors_allowed_origins = is_own_origin
 app = BoundedBodies(completed, LIMITS)
 """The ASGI application."""

@@ -12,8 +12,7 @@ The fixed settings are in settings.env. This adds, from the environment:
   WEBUI_AUTH                     no: one person, no sign-in; refused unless BIND_ADDRESS is a
                                  loopback address
   EMBEDDING_MODEL                the gateway's model for document search; without it, search is off
-  OPEN_WEBUI_PORT, BIND_ADDRESS, ALLOWED_HOSTS
-                                 where browsers find the page, default localhost:3000
+  OPEN_WEBUI_PORT, BIND_ADDRESS  where browsers find the page, default port 3000 of loopback
 
 An on/off setting, Open WebUI's own included, takes yes, true, on, 1 or no, false, off, 0 and
 nothing else; Open WebUI itself would take every word but one for the opposite. NAME_FILE names a
@@ -32,7 +31,6 @@ from typing import NoReturn
 from foundry_common import values
 from foundry_common.env import Reader, SettingsError
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 SWITCHES = re.compile(
     r"(?:ENABLE|BYPASS|USER_PERMISSIONS)_\w+|\w+_(?:AUTO_UPDATE|TRUST_REMOTE_CODE|OFFLINE|SECURE)"
     r"|WEBUI_AUTH|OFFLINE_MODE|SAFE_MODE|RESET_CONFIG_ON_START|DO_NOT_TRACK|SCARF_NO_ANALYTICS"
@@ -67,7 +65,12 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
             could connect.
     """
     # Compose passes an unset knob as an empty string; Open WebUI would take it for a value.
-    environment = {name: value for name, value in given.items() if value.strip()}
+    environment = {
+        name: value
+        for name, value in given.items()
+        # It calls the gateway and nobody else; a proxy from Docker's settings cannot do that.
+        if value.strip() and not name.lower().endswith("_proxy")
+    }
     read = Reader(environment)
     environment |= _switches(read, environment)
     gateway = read.or_else("GATEWAY_URL", values.origin, "http://gateway:8000")
@@ -79,10 +82,12 @@ def complete(given: Mapping[str, str]) -> dict[str, str]:
         "RAG_OPENAI_API_BASE_URL": f"{gateway}/v1",
         "RAG_OPENAI_API_KEY": key,
         "WEBUI_SECRET_KEY": _secret(read, "WEBUI_SECRET_KEY"),
-        "CORS_ALLOW_ORIGIN": ";".join(_origins(read)),
+        # The page calls its own origin, which needs no leave; no other page gets any. Sockets are
+        # judged by served.py.
+        "CORS_ALLOW_ORIGIN": f"http://localhost:{_port(read)}",
     }
     environment |= _administrator(read, environment)
-    if environment.get("WEBUI_AUTH") == "false":
+    if not _loopback_only(read) and environment.get("WEBUI_AUTH") == "false":
         _refuse_open_door(read)
     environment |= _document_search(read.value("EMBEDDING_MODEL", values.model_name))
     environment.setdefault("HOST", "0.0.0.0")  # noqa: S104 - inside its container
@@ -126,28 +131,19 @@ def _administrator(read: Reader, environment: Mapping[str, str]) -> dict[str, st
     return {"WEBUI_ADMIN_EMAIL": email, "WEBUI_ADMIN_PASSWORD": password}
 
 
-def _origins(read: Reader) -> list[str]:
-    """The origins a browser may use: this machine's names, or any once others may connect.
-
-    A list cannot name every address of a network. The edge refuses a page whose origin is not the
-    host it talks to, whatever is said here; this is the second lock where it can be one.
-    """
-    port = read.integer("OPEN_WEBUI_PORT", 3000, least=1, most=65_535)
-    names: tuple[str, ...] = read.or_else("ALLOWED_HOSTS", values.host_names, ())
-    if names or not _loopback_only(read):
-        return ["*"]
-    return [f"http://{host}:{port}" for host in LOOPBACK_NAMES]
+def _port(read: Reader) -> int:
+    """Where browsers find the page."""
+    return read.integer("OPEN_WEBUI_PORT", 3000, least=1, most=65_535)
 
 
-def _refuse_open_door(read: Reader) -> None:
+def _refuse_open_door(read: Reader) -> NoReturn:
     """Without sign-in everybody who connects is the administrator, so only this machine may."""
-    if not _loopback_only(read):
-        raise SettingsError(
-            "WEBUI_AUTH",
-            f"without sign-in everybody who connects is the administrator, and "
-            f"BIND_ADDRESS={read.optional('BIND_ADDRESS')} lets other machines connect. "
-            f"Change one of the two.",
-        )
+    raise SettingsError(
+        "WEBUI_AUTH",
+        f"without sign-in everybody who connects is the administrator, and "
+        f"BIND_ADDRESS={read.optional('BIND_ADDRESS')} lets other machines connect. "
+        f"Change one of the two.",
+    )
 
 
 def _loopback_only(read: Reader) -> bool:

@@ -1,130 +1,14 @@
-"""Run Foundry Local on this machine, on its GPU or NPU where it has one, for the stack to use.
+"""Run Foundry Local on this machine, for the stack to use.
 
-usage: python3 scripts/foundry_host.py [OPTION ...] [-- ARGUMENT ...]
-
-Options:
-  --model ALIAS     the model to download, if need be, and to load; may be repeated
-                    (default: MODEL from the environment or .env, else phi-4-mini)
-  --models-dir DIR  also serve every ONNX Runtime GenAI model directory in DIR
-  --port N          the web service's port; the status server takes the next (default 51211)
-  --url URL         listen exactly here instead, http://ADDRESS:PORT; may be repeated
-  --loopback        listen for this machine only, not for its containers
-  --prepare         install what is needed and end
-  -h, --help        show this text
-
-What follows `--` goes to `python -m foundry_host` as it is: --no-accelerate, --no-demo,
---no-public-catalog, --cache-dir DIR; `-- --help` lists them all.
-
-It installs services/foundry-local/requirements.lock into .venv-foundry-host, once. On Windows and
-macOS it listens on 127.0.0.1, which Docker Desktop carries into its containers. Docker Engine on
-Linux does not: there it listens on Docker's bridge address as well, which containers and this
-machine reach, and the network does not. Models and logs lie in ~/.foundry-chat. Ctrl-C ends it.
-
-Exit codes: 0 ended when asked to, 1 a step failed, 2 wrong usage.
+An old Python must be able to read this file; the work is in lib/commands/foundry_host.py.
 """
 
-import argparse
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
-from lib import bridge, console, environment
-from lib.settings import Settings
-
-ROOT = environment.ROOT
-SERVICE = ROOT / "services" / "foundry-local"
-ENVIRONMENT = ROOT / ".venv-foundry-host"
-DEFAULT_PORT = 51211
-DEFAULT_MODEL = "phi-4-mini"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Install and run; returns the exit code."""
-    options = parse(arguments)
-    if options.help:
-        print(__doc__)
-        return 0
-    try:
-        console.step("Foundry Local on this machine")
-        python = environment.ensure(
-            ENVIRONMENT,
-            SERVICE / "requirements.lock",
-            sources=(environment.COMMON, SERVICE / "src"),
-        )
-    except console.StepFailedError as error:
-        return console.failure(error)
-    if options.prepare:
-        console.note(f"ready in {ENVIRONMENT.name}")
-        return 0
-    urls = options.url or [
-        f"http://{address}:{options.port}"
-        for address in bridge.addresses(loopback=options.loopback)
-    ]
-    return serve(
-        [
-            *(str(python), "-m", "foundry_host"),
-            *pairs("--url", urls),
-            *pairs("--model", options.model or wanted_models()),
-            *pairs("--models-dir", [options.models_dir] if options.models_dir else []),
-            *options.rest,
-        ]
-    )
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong usage says what was wrong, then how it is meant, and ends in 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """End the program."""
-        print(f"{message}\n\n{__doc__}", file=sys.stderr)
-        sys.exit(2)
-
-
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; the module's docstring is its help."""
-    own, rest = list(arguments), []
-    if "--" in own:
-        cut = own.index("--")
-        own, rest = own[:cut], own[cut + 1 :]
-    parser = Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--model", action="append", default=[])
-    parser.add_argument("--models-dir")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    parser.add_argument("--url", action="append", default=[])
-    parser.add_argument("--loopback", action="store_true")
-    parser.add_argument("--prepare", action="store_true")
-    options = parser.parse_args(own)
-    options.rest = rest
-    return options
-
-
-def pairs(option: str, values: Sequence[str]) -> list[str]:
-    """The option once for each value."""
-    return [word for value in values for word in (option, value)]
-
-
-def wanted_models() -> list[str]:
-    """The model that the stack is set to ask for."""
-    return [Settings().get("MODEL") or DEFAULT_MODEL]
-
-
-def serve(command: list[str]) -> int:
-    """Run the package in the foreground until it ends; returns its exit code."""
-    if os.name == "posix":
-        # This process becomes the other, so signals reach it with nobody in between.
-        sys.stdout.flush()
-        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
-    process = subprocess.Popen(command)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The console sends Ctrl-C to both; the other one ends by itself.
-            continue
-
+from lib import interpreter
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    interpreter.require()
+    from lib.commands import foundry_host
+
+    sys.exit(foundry_host.main(sys.argv[1:]))

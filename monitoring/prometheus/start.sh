@@ -5,7 +5,9 @@
 #   PROMETHEUS_SCRAPE_INTERVAL  how often everything is read: 5s to 60s (15s)
 #   PROMETHEUS_RETENTION        how long samples are kept (15d)
 #   PROMETHEUS_RETENTION_SIZE   how much disk they may take (1GB)
+#   PROMISE_FIRST_TOKEN_SECONDS  within how many seconds 95 % of the answers are to begin (2.56)
 #   PROMETHEUS_WITHOUT          jobs that are away on purpose, comma-separated: no target, no alert
+#   PROMETHEUS_PORT, HEALTHCHECK_PORT  where browsers find this and the health probe (9090, 9180)
 #   PROMETHEUS_LISTEN, PROMETHEUS_DATA, PROMETHEUS_RUNTIME  for running it outside its container
 set -euf
 source=$(cd "$(dirname "$0")" && pwd)
@@ -13,6 +15,7 @@ runtime=${PROMETHEUS_RUNTIME:-/tmp/prometheus}
 interval=${PROMETHEUS_SCRAPE_INTERVAL:-15s}
 retention=${PROMETHEUS_RETENTION:-15d}
 size=${PROMETHEUS_RETENTION_SIZE:-1GB}
+promise=${PROMISE_FIRST_TOKEN_SECONDS:-2.56}
 without=$(printf %s "${PROMETHEUS_WITHOUT:-}" | tr ',' ' ')
 
 refuse() {
@@ -29,6 +32,9 @@ is_amount() {
   case " $2 " in *" $unit "*) ;; *) return 1 ;; esac
 }
 
+for port in "${PROMETHEUS_PORT:-9090}" "${HEALTHCHECK_PORT:-9180}"; do
+  case $port in '' | *[!0-9]*) refuse "PROMETHEUS_PORT, HEALTHCHECK_PORT: '$port' is no port." ;; esac
+done
 is_amount "$interval" s || refuse \
   "PROMETHEUS_SCRAPE_INTERVAL: '$interval' is not a number of seconds. Give one from 5s to 60s, such as: 15s"
 seconds=${interval%s}
@@ -40,6 +46,12 @@ is_amount "$retention" 'h d w y' || refuse \
   "PROMETHEUS_RETENTION: '$retention' is not a time. Give a number and h, d, w or y, such as: 15d"
 is_amount "$size" 'MB GB TB' || refuse \
   "PROMETHEUS_RETENTION_SIZE: '$size' is not a size. Give a number and MB, GB or TB, such as: 1GB"
+# Only what is counted apart can be promised: the bounds of the gateway's histogram.
+bounds='0.32 0.64 1.28 2.56 5.12 10.24 20.48 40.96 81.92 163.84'
+case " $bounds " in *" $promise "*) ;; *) promise_is_known=no ;; esac
+case $promise in *' '*) promise_is_known=no ;; esac
+[ -z "${promise_is_known:-}" ] || refuse \
+  "PROMISE_FIRST_TOKEN_SECONDS: '$promise' is not counted apart. Give one of: $bounds"
 for job in $without; do
   grep -Fqx -- "  - job_name: $job" "$source/prometheus.yml" || refuse \
     "PROMETHEUS_WITHOUT: there is no job '$job'. There are: $(
@@ -52,7 +64,10 @@ timeout=10
 
 mkdir -p "$runtime"
 rm -rf "$runtime/rules"
-cp -r "$source/rules" "$runtime/rules"
+mkdir "$runtime/rules"
+for file in $(cd "$source/rules" && ls); do
+  sed "s/2\\.56/$promise/g; s,localhost:9180,localhost:${HEALTHCHECK_PORT:-9180},g" "$source/rules/$file" > "$runtime/rules/$file"
+done
 awk -v interval="$interval" -v timeout="${timeout}s" -v without=" $without " '
   /^  scrape_interval:/ { sub(/:.*/, ": " interval) }
   /^  scrape_timeout:/ { sub(/:.*/, ": " timeout) }
@@ -74,6 +89,8 @@ fi
 exec prometheus \
   --config.file="$runtime/prometheus.yml" \
   --web.listen-address="${PROMETHEUS_LISTEN:-0.0.0.0:9090}" \
+  --web.external-url="http://localhost:${PROMETHEUS_PORT:-9090}/" \
+  --web.route-prefix=/ \
   --web.cors.origin=none \
   --web.max-connections=16 \
   --web.read-timeout=30s \

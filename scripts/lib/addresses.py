@@ -9,6 +9,7 @@ from lib.settings import Settings
 from lib.sources import values
 
 LARGEST_PORT = 65_535
+FIRST_FREE_FOR_ALL = 1024
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ def is_free(host: str, port: int) -> bool:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except PermissionError:
+            # Below 1024 this user may not listen, but Docker may: so ask whether somebody does.
+            return sys.platform != "win32" and port < FIRST_FREE_FOR_ALL and not answers(host, port)
         except OSError:
             return False
     return True
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether a server listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False

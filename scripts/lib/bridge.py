@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from lib import console
+from lib import console, kinds
 
 
 def addresses(*, loopback: bool) -> list[str]:
@@ -26,8 +26,11 @@ def bridge_address() -> str | None:
     Docker Desktop for Linux runs its containers in a virtual machine and carries loopback into it.
     """
     if shutil.which("docker"):
-        system = output("docker", "info", "--format", "{{.OperatingSystem}}")
+        system = output("docker", "info", "--format", "{{.OperatingSystem}} {{.SecurityOptions}}")
         if "Docker Desktop" in system:
+            return None
+        if "name=rootless" in system:
+            console.note(kinds.ROOTLESS.format(up="python3 scripts/up.py"))
             return None
         networks = output("docker", "network", "inspect", "bridge")
         try:
@@ -44,7 +47,14 @@ def bridge_address() -> str | None:
 def output(*command: str) -> str:
     """What a command prints; nothing when it is absent, fails or takes too long."""
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout

@@ -95,7 +95,8 @@ class Stack:
             env=self.environment,
             check=False,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
         )
         return asked.stdout if asked.returncode == 0 else ""

@@ -1,5 +1,6 @@
 """How the scripts speak to a person: steps, results, and failures that say what to do."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,13 @@ class StepFailedError(Exception):
         super().__init__(f"{problem} {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+def survive_any_encoding() -> None:
+    """Have a console print "?" for a letter that it lacks, as Windows' older ones do for many."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def step(text: str) -> None:
@@ -63,7 +71,8 @@ def run(
             cwd=cwd,
             env=env,
             check=False,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if quiet else None,
             stderr=subprocess.STDOUT if quiet else None,

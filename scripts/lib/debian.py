@@ -24,7 +24,10 @@ FIRST_DEBIAN_THAT_TAKES_THEM = 12
 def release() -> dict[str, str]:
     """`/etc/os-release` as a dictionary; empty where there is none."""
     path = Path("/etc/os-release")
-    return parse(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return parse(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        return {}
 
 
 def is_root() -> bool:

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lib import debian
+from lib import debian, kinds
 from lib.console import StepFailedError, note, run
 from lib.environment import ROOT
 
@@ -20,8 +22,12 @@ OLDEST_ENGINE = (25, 0, 5)
 pass name queries out (CVE-2024-29018)."""
 OLDEST_COMPOSE = (2, 24, 0)
 OLDEST_BUILDX = (0, 12, 0)
+OLDEST_BUILDX_FOR_COMPOSE_5 = (0, 17, 0)
+"""Compose 5 builds through a newer Buildx only."""
+COMPOSE_5 = (5, 0, 0)
 START_SECONDS = 60
 STOP_SECONDS = 30
+ANSWER_SECONDS = 20.0
 RECORD = ROOT / ".cache" / "docker-engine.json"
 LOG = Path("/var/log/foundry-chat-dockerd.log")
 
@@ -59,6 +65,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
     Raises:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
+    refuse_kind({}, {})  # an engine elsewhere, or Podman, is not one to be started
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -66,10 +73,39 @@ def ensure_engine(*, install: bool = True) -> Engine:
         note(f"missing: {', '.join(lacking)}; installing from the distribution's packages")
         debian.install_docker(debian.release())
     engine = running_engine() or start_engine()
+    server = kinds.read_object(answer("version", "--format", "{{json .Server}}"))
+    refuse_kind(server, kinds.read_object(answer("info", "--format", "{{json .}}")))
     require("Docker Engine", engine.version, OLDEST_ENGINE)
-    require("Docker Compose", answer("compose", "version", "--short"), OLDEST_COMPOSE)
-    require("Docker Buildx", answer("buildx", "version"), OLDEST_BUILDX)
+    compose = answer("compose", "version", "--short")
+    require("Docker Compose", compose, OLDEST_COMPOSE)
+    require("Docker Buildx", plugin_version("buildx"), oldest_buildx(compose))
     return engine
+
+
+def oldest_buildx(compose: str) -> tuple[int, ...]:
+    """The oldest Buildx that this version of Compose builds with."""
+    return OLDEST_BUILDX_FOR_COMPOSE_5 if version_in(compose) >= COMPOSE_5 else OLDEST_BUILDX
+
+
+def refuse_kind(server: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+    """Refuse a Docker on which this stack cannot run.
+
+    Args:
+        server: what the engine says of its version; empty before it is asked.
+        info: what it says of itself; empty before it is asked.
+
+    Raises:
+        StepFailedError: with what it is, and what to do about it.
+    """
+    found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
+    if found is not None:
+        raise found
+
+
+def endpoint() -> str:
+    """Where the docker client finds its engine; DOCKER_HOST wins over a context."""
+    told = answer("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return os.environ.get("DOCKER_HOST") or told
 
 
 def missing_parts() -> list[str]:
@@ -81,7 +117,7 @@ def missing_parts() -> list[str]:
         lacking.append("Docker Engine")
     if not answer("compose", "version", "--short"):
         lacking.append("Docker Compose")
-    if not answer("buildx", "version"):
+    if not plugin_version("buildx"):
         lacking.append("Docker Buildx")
     if lacking == ["Docker Engine"] and (not can_install() or is_desktop_client()):
         return []  # a Docker Desktop that is not running: said when it does not answer
@@ -117,29 +153,82 @@ def how_to_install() -> str:
 
 def answer(*arguments: str) -> str:
     """What the docker client prints for these arguments; nothing when it fails."""
+    code, out = _asked(arguments, ANSWER_SECONDS)
+    return out if code == 0 else ""
+
+
+def printed(*arguments: str, seconds: float = ANSWER_SECONDS) -> str:
+    """What the docker client prints even if a part of it failed: a container may just have gone."""
+    return _asked(arguments, seconds)[1]
+
+
+def _asked(arguments: Sequence[str], seconds: float) -> tuple[int | None, str]:
     try:
         asked = subprocess.run(
-            ["docker", *arguments], check=False, capture_output=True, text=True, timeout=20
+            ["docker", *arguments],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
         )
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):
+        return None, ""
+    return asked.returncode, asked.stdout.strip()
+
+
+def plugin_version(name: str) -> str:
+    """The version of a plugin of the docker client; nothing where it is not installed.
+
+    Needs no engine. Buildx prints its own version for people only.
+    """
+    try:
+        plugins = json.loads(answer("info", "--format", "{{json .ClientInfo.Plugins}}") or "[]")
+        found = (one["Version"] for one in plugins or () if one["Name"] == name)
+        return str(next(found, ""))
+    except (ValueError, KeyError, TypeError):
         return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
-def published_ports(project: str) -> set[int]:
-    """The ports that a Compose project's running containers hold on this machine."""
-    listed = answer("ps", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
-    if not listed:
-        return set()
-    # JSON: the listing for people writes neighbouring ports as a range.
-    told = answer("inspect", "--format", "{{json .NetworkSettings.Ports}}", *listed.split())
-    bindings = [json.loads(line) or {} for line in told.splitlines()]
+def published_ports(seconds: float = ANSWER_SECONDS) -> dict[int, str]:
+    """The ports that running containers hold on this machine; none while no engine answers.
+
+    Asked as JSON: the listing for people writes neighbouring ports as a range.
+
+    Args:
+        seconds: how long each of two questions may take.
+
+    Returns:
+        For each port the Compose project of its container, or the container's own name.
+    """
+    listed = printed("ps", "--quiet", "--no-trunc", seconds=seconds).split()
+    told = printed("container", "inspect", *listed, seconds=seconds) if listed else ""
+    return ports_in(told)
+
+
+def ports_in(inspected: str) -> dict[int, str]:
+    """Read the published ports, with their owners, out of `docker container inspect`.
+
+    Args:
+        inspected: its output, a JSON list of containers.
+    """
+    try:
+        containers = json.loads(inspected or "[]")
+    except ValueError:
+        return {}
     return {
-        int(binding["HostPort"])
-        for ports in bindings
-        for published in ports.values()
-        for binding in published or ()
+        int(binding["HostPort"]): _owner(container)
+        for container in containers
+        for bindings in (container["NetworkSettings"].get("Ports") or {}).values()
+        for binding in bindings or ()
+        if binding["HostPort"].isdecimal()
     }
+
+
+def _owner(container: Mapping[str, Any]) -> str:
+    labels = container["Config"].get("Labels") or {}
+    project = labels.get("com.docker.compose.project")
+    return str(project or container["Name"].removeprefix("/"))
 
 
 def running_engine() -> Engine | None:
@@ -166,6 +255,8 @@ def start_engine() -> Engine:
 
 def why_silent(said: str) -> StepFailedError:
     """Why an installed engine does not answer, and what a person does about it here.
+
+    The complaint is the one text for people that is read here: Docker gives it no other form.
 
     Args:
         said: the docker client's complaint.
@@ -263,6 +354,11 @@ def runs_in_virtual_machine() -> bool:
     """
     system = answer("info", "--format", "{{.OperatingSystem}}")
     return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
+
+
+def is_rootless() -> bool:
+    """Whether the engine runs without root, in a network of its own."""
+    return kinds.is_rootless(kinds.read_object(answer("info", "--format", "{{json .}}")))
 
 
 def started_earlier() -> str:

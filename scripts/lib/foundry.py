@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lib import kinds
 from lib.sources import values
 
 DEFAULT_PORT = 51211
@@ -23,6 +24,11 @@ STATUS_ROUTES = ("/openai/status", "/status")
 """Of the generation up to CLI 0.8, and of every later one."""
 TELLING_KEYS = {"endpoints", "modeldirpath", "modelcachepath"}
 TIMEOUT_SECONDS = 2.0
+FROM_WSL = (
+    "It listens on Windows' loopback, which containers of a Docker Engine inside WSL cannot reach. "
+    "Use Docker Desktop (Settings, Resources, WSL integration), or run Foundry Local in WSL: "
+    "python3 scripts/foundry_host.py"
+)
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -71,7 +77,26 @@ def find(*, in_virtual_machine: bool) -> Finding:
                 f"also listens on Docker's bridge."
             ),
         )
+    if is_wsl() and runs_on_windows(DEFAULT_PORT):
+        # Containers of Docker Desktop call Windows; those of an engine in WSL call WSL.
+        how = f"on Windows it answers on port {DEFAULT_PORT}"
+        return Finding(DEFAULT_PORT, reachable=in_virtual_machine, how=how, remedy=FROM_WSL)
     return Finding(None, reachable=False, how=f"asked port {DEFAULT_PORT} and the foundry command")
+
+
+def is_wsl() -> bool:
+    """Whether this is Windows' Linux, whose loopback is not that of Windows."""
+    version = Path("/proc/version")
+    return version.exists() and kinds.is_wsl(version.read_text(encoding="utf-8"))
+
+
+def runs_on_windows(port: int) -> bool:
+    """Whether Foundry Local answers at Windows' own loopback, asked by Windows' curl from WSL."""
+    ask = ("curl.exe", "--silent", "--noproxy", "*", "--max-time", "3")
+    return any(
+        looks_like_status(output_of((*ask, f"http://127.0.0.1:{port}{route}")).encode())
+        for route in STATUS_ROUTES
+    )
 
 
 def candidates() -> Iterable[tuple[int, str]]:

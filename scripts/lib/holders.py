@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib import kinds
 from lib.foundry import unpack
 
 SECONDS = 6.0
@@ -50,6 +51,46 @@ def listeners() -> list[Listener]:
     if sys.platform == "win32":
         return _from_netstat()
     return _from_lsof()
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What holds a port without a program of this user's to be seen.
+
+    Attributes:
+        what: in words that follow "port 9090 is".
+        remedy: what frees it.
+    """
+
+    what: str
+    remedy: str
+
+
+def unseen(port: int) -> Unseen | None:
+    """What keeps a port that is not free, where the system says it: a reservation, a socket unit.
+
+    Windows (also from its Linux, WSL) refuses ports that it has reserved while nobody listens, and
+    systemd listens for services, such as Cockpit at 9090, that have not started yet.
+    """
+    netsh = shutil.which("netsh") or shutil.which("netsh.exe")
+    if netsh:
+        ranges = _output(netsh, "int", "ipv4", "show", "excludedportrange", "protocol=tcp")
+        if kinds.is_reserved(ranges, port):
+            return Unseen(
+                "reserved by Windows, though nobody listens there",
+                "In a terminal as administrator run `net stop winnat` and `net start winnat`, "
+                "which draws the reserved ranges anew (`netsh int ipv4 show excludedportrange "
+                "protocol=tcp` lists them)",
+            )
+    if shutil.which("systemctl"):
+        listed = _output("systemctl", "list-sockets", "--all", "--output=json")
+        unit = kinds.socket_unit(listed, port)
+        if unit:
+            return Unseen(
+                f"held by systemd for {unit}",
+                f"If you do not need it, run `sudo systemctl disable --now {unit}`",
+            )
+    return None
 
 
 def on(port: int, found: Iterable[Listener] | None = None) -> list[Listener]:

@@ -1,11 +1,12 @@
 """What is wrong with the settings, each with what to do: for the doctor, and before a start."""
 
+import difflib
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lib.addresses import ADDRESSES
+from lib.envfile import Problem, lost_extension
 from lib.environment import ROOT
 from lib.references import is_verbatim, unresolved
 from lib.rules import PORTS, RULES, SECRETS, Refused
@@ -15,36 +16,60 @@ from lib.sources import values
 _DEFAULT_PORTS = {entry.port_setting: entry.default_port for entry in ADDRESSES}
 _OUR_FILES = frozenset({"compose.yaml", "compose.offline.yaml", "compose.dev.yaml"})
 _PROFILES = re.compile(r"^\s+profiles:\s*\[([^\]]*)\]", re.MULTILINE)
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_OF_COMPOSE = frozenset(
+    f"COMPOSE_{word}"
+    for word in (
+        *("PROJECT_NAME", "PATH_SEPARATOR", "ENV_FILES", "DISABLE_ENV_FILE", "ANSI", "PROGRESS"),
+        *("PARALLEL_LIMIT", "IGNORE_ORPHANS", "REMOVE_ORPHANS", "STATUS_STDOUT", "MENU", "BAKE"),
+        *("EXPERIMENTAL", "CONVERT_WINDOWS_PATHS", "HTTP_TIMEOUT"),
+    )
+)
+"""Compose's own variables beside those that .env.example tells of."""
 _LITERALLY = "write it in single quotes, or each $ in it as $$"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A setting that cannot be used.
-
-    Attributes:
-        setting: its name.
-        message: what was expected and what was found; never a secret.
-        remedy: what mends it.
-    """
-
-    setting: str
-    message: str
-    remedy: str
 
 
 def problems(settings: Settings) -> list[Problem]:
     """Everything that is wrong with the settings, by name; a name is told of once."""
+    if settings.unreadable:
+        return [settings.unreadable]
     found: dict[str, Problem] = {}
     for one in (*_references(settings), *_values(settings), *_across(settings)):
         found.setdefault(one.setting, one)
     return list(found.values())
 
 
+def warnings(settings: Settings) -> list[Problem]:
+    """What has no effect, and was probably meant to have one."""
+    lost = lost_extension(settings.path)
+    return [*([lost] if lost else []), *_misspelt(settings)]
+
+
+def _misspelt(settings: Settings) -> Iterator[Problem]:
+    """Names that resemble a setting but are none."""
+    for name in settings.own_names():
+        if name in RULES or name in _OF_COMPOSE:
+            continue
+        near = difflib.get_close_matches(name.upper(), [*RULES, *_OF_COMPOSE], n=1, cutoff=0.8)
+        if near:
+            yield Problem(
+                name,
+                f"{name} is no setting; did you mean {near[0]}?",
+                f"Mend the name in {settings.path.name}; .env.example has them all.",
+            )
+
+
 def _references(settings: Settings) -> Iterator[Problem]:
     """Values that reach the services otherwise than they were written."""
     for one, known in settings.lines():
         if one.name not in RULES:
+            continue
+        if one.rest:
+            yield Problem(
+                one.name,
+                f"{one.name}: the value ends at its closing quote, and more follows in the line",
+                f"Put all of it between the quotes, in {settings.path.name}.",
+            )
             continue
         reference = unresolved(one, known)
         if one.name in SECRETS and one.value and not is_verbatim(one):
@@ -118,6 +143,10 @@ def _open_webui(settings: Settings) -> Iterator[Problem]:
 
 
 def _compose(settings: Settings) -> Iterator[Problem]:
+    project = settings.get("COMPOSE_PROJECT_NAME")
+    if project and not _PROJECT.fullmatch(project):
+        expected = "expected small letters, digits, - and _, beginning with a letter or a digit"
+        yield _mend(settings, "COMPOSE_PROJECT_NAME", f"{expected}, found {values.quoted(project)}")
     separator = settings.get("COMPOSE_PATH_SEPARATOR", os.pathsep)
     files = [name for name in settings.get("COMPOSE_FILE", "compose.yaml").split(separator) if name]
     for name in files:

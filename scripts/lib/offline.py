@@ -11,19 +11,9 @@ from lib import debian
 from lib.console import StepFailedError, note, run
 from lib.docker import answer
 from lib.environment import ROOT
+from lib.images import bases, is_here
 from lib.settings import Settings
 
-PULLED = (
-    "python:3.13-slim-trixie",
-    "nginx:1.29-alpine",
-    "grafana/grafana:13.2.3",
-    "ghcr.io/open-webui/open-webui:v0.12.4",
-    (
-        "prom/prometheus:v3.5.0"
-        "@sha256:63805ebb8d2b3920190daf1cb14a60871b16fd38bed42b857a3182bc621f4996"
-    ),
-)
-"""What compose.yaml builds on."""
 BUILT = {
     "foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
     "foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
@@ -42,32 +32,6 @@ LEFT_OUT = (
     "./usr/share/man/*",
     "./usr/share/locale/*",
 )
-PULL_SECONDS = 300
-
-
-def registry_answers() -> bool:
-    """Whether the images of compose.yaml are here or can be pulled. Pulls what is missing."""
-    for image in PULLED:
-        if has_image(image):
-            continue
-        note(f"pulling {image}")
-        try:
-            pull = ["docker", "pull", "--quiet", image]
-            pulled = subprocess.run(
-                pull, check=False, capture_output=True, text=True, timeout=PULL_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            note(f"it did not come within {PULL_SECONDS} s")
-            return False
-        if pulled.returncode != 0:
-            note(pulled.stderr.strip().splitlines()[-1] if pulled.stderr.strip() else "refused")
-            return False
-    return True
-
-
-def has_image(image: str) -> bool:
-    """Whether an image is on this machine."""
-    return bool(answer("image", "inspect", "--format", "{{.Id}}", image))
 
 
 def make_base_images() -> None:
@@ -78,7 +42,7 @@ def make_base_images() -> None:
     """
     for image, (name, release) in BUILT.items():
         debian_image = f"foundry-chat/debian:{release}-slim"
-        if not has_image(debian_image):
+        if not is_here(debian_image):
             make_debian(release, debian_image)
         dockerfile = ROOT / "offline" / name
         base = answer("image", "inspect", "-f", "{{.Id}}", debian_image)
@@ -114,7 +78,7 @@ def make_debian(release: str, image: str) -> None:
         raise StepFailedError(
             "No container registry answers, and base images can only be made as root on Debian or "
             "Ubuntu.",
-            f"Let this machine reach a registry that has {' and '.join(PULLED)}, or run this as "
+            f"Let this machine reach a registry that has {' and '.join(bases())}, or run this as "
             "root on Debian or Ubuntu.",
         )
     debian.require_debootstrap()

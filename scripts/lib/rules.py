@@ -23,6 +23,10 @@ _MEMORY = re.compile(
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _AMOUNT = r"[1-9][0-9]{0,8}"
+PROMISES: Final = (
+    *("0.32", "0.64", "1.28", "2.56", "5.12", "10.24", "20.48", "40.96", "81.92", "163.84"),
+)
+"""What PROMISE_FIRST_TOKEN_SECONDS may be, by the rule of monitoring/prometheus/start.sh."""
 SCRAPE_SECONDS = (5, 60)
 """The shortest and the longest interval that the windows of the alerts are made for."""
 
@@ -136,6 +140,13 @@ def scrape_interval(text: str) -> object:
     return text
 
 
+def promise(text: str) -> object:
+    """Seconds that Prometheus can count answers by: a bound of the gateway's histogram."""
+    if text not in PROMISES:
+        raise Refused(f"expected one of {', '.join(PROMISES)}, found {values.quoted(text)}")
+    return text
+
+
 def jobs(text: str) -> object:
     """Jobs of monitoring/prometheus/prometheus.yml, by the rule of its start.sh."""
     configured = (ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text("utf-8")
@@ -155,7 +166,7 @@ _GATEWAY = (
 _HEALTHCHECK = (
     *("HEALTHCHECK_INTERVAL", "HEALTHCHECK_CHAT_INTERVAL", "HEALTHCHECK_TIMEOUT"),
     *("HEALTHCHECK_CHAT_TIMEOUT", "HEALTHCHECK_CHAT_MAX_TOKENS", "HEALTHCHECK_LOADS_MODELS"),
-    *("HEALTHCHECK_LOG_LEVEL", "DOCKER_VIEW_URL"),
+    *("HEALTHCHECK_START_PERIOD", "HEALTHCHECK_LOG_LEVEL", "DOCKER_VIEW_URL"),
 )
 PORTS: Final = (
     *("GATEWAY_PORT", "CHAINLIT_PORT", "OPEN_WEBUI_PORT", "WEBGPU_PORT", "GRAFANA_PORT"),
@@ -189,6 +200,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "PROMETHEUS_SCRAPE_INTERVAL": exact(scrape_interval),
     "PROMETHEUS_RETENTION": exact(amount("a time", "15d", "h", "d", "w", "y")),
     "PROMETHEUS_RETENTION_SIZE": exact(amount("a size", "1GB", "MB", "GB", "TB")),
+    "PROMISE_FIRST_TOKEN_SECONDS": exact(promise),
     "PROMETHEUS_WITHOUT": jobs,
     **dict.fromkeys(("BUILD_CA_BUNDLE", "BUILD_PIP_CONF", "BUILD_NPMRC"), file),
 }

@@ -1,8 +1,9 @@
 """Deciding which Foundry Local the stack uses: the one that runs here, or one in a container."""
 
+import dataclasses
 from dataclasses import dataclass
 
-from lib import docker, foundry
+from lib import docker, foundry, kinds
 from lib.console import note
 from lib.settings import Settings
 
@@ -24,6 +25,9 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
         note(f"FOUNDRY_URL is {own_url}: {'it answers' if found else 'nothing answers there now'}")
     else:
         finding = foundry.find(in_virtual_machine=docker.runs_in_virtual_machine())
+        if docker.is_rootless():
+            note(kinds.ROOTLESS.format(up=f"{foundry.python()} scripts/up.py"))
+            finding = dataclasses.replace(finding, reachable=False, remedy="")
         found = finding.reachable
         if found:
             note(f"found it: {finding.how}")

@@ -1,21 +1,30 @@
 """The settings of the stack: the environment first, then .env, as Docker Compose reads them."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lib.dotenv import Assignment, UnreadableError, assignments, written
+from lib.envfile import FileRefusedError, Problem, save_again, text_of, write
 from lib.environment import ROOT
-from lib.references import Assignment, assignments, expanded
+from lib.references import expanded
 
 BLOCK_START = "# >>> written by scripts/up.py, so that plain `docker compose` sees the same stack"
 PROFILES = "COMPOSE_PROFILES"
 BLOCK_END = "# <<< delete these lines to have it choose again"
+_BLOCK = re.compile(
+    rf"^{re.escape(BLOCK_START)}\r?\n(?P<lines>.*?)^{re.escape(BLOCK_END)}[ \t]*(?:\r?\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_OPENED = re.compile(rf"^{re.escape(BLOCK_START)}\r?\n", re.MULTILINE)
+_CHOSEN = re.compile(r"(?:COMPOSE_(?:PROFILES|FILE|PATH_SEPARATOR)|BUILD_[A-Z_]+)=")
+"""What `up.py` writes into its block; another line in there is the user's."""
 
 
 def env_file(environment: Mapping[str, str] = os.environ) -> Path:
     """The file with the user's settings: Compose's own variable names another one."""
-    named = environment.get("COMPOSE_ENV_FILES", "").split(",")[0]
-    return Path(named) if named else ROOT / ".env"
+    return ROOT / (environment.get("COMPOSE_ENV_FILES", "").split(",")[0] or ".env")
 
 
 def parse(text: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -26,6 +35,9 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> dict[str, 
     Args:
         text: of the file.
         environment: where else a variable may be set.
+
+    Raises:
+        UnreadableError: Compose refuses what stands there.
     """
     values: dict[str, str] = {}
     for one in assignments(text):
@@ -35,22 +47,27 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> dict[str, 
 
 def without_block(text: str) -> str:
     """The text as the user wrote it, without the lines of `with_block`."""
-    before, start, rest = text.partition(BLOCK_START + "\n")
-    if not start:
-        return text
-    _, _, after = rest.partition(BLOCK_END + "\n")
-    return before + after
+
+    def users(match: re.Match[str]) -> str:
+        lines = match["lines"].splitlines(keepends=True)
+        return "".join(line for line in lines if not _CHOSEN.match(line))
+
+    return _OPENED.sub("", _BLOCK.sub(users, text))
 
 
 def with_block(text: str, values: Mapping[str, str]) -> str:
-    """The text with these values in a marked block at its end; nothing to say leaves no block."""
+    """The text with these values in a marked block at its end; nothing to say leaves no block.
+
+    Its lines end as those of the text do.
+    """
     own = without_block(text)
     if not values:
         return own
+    end = "\r\n" if "\r\n" in own else "\n"
     if own and not own.endswith("\n"):
-        own += "\n"
-    lines = [f"{name}={value}" for name, value in values.items()]
-    return "\n".join([own + BLOCK_START, *lines, BLOCK_END, ""])
+        own += end
+    lines = [f"{name}={written(value)}" for name, value in values.items()]
+    return own + end.join([BLOCK_START, *lines, BLOCK_END, ""])
 
 
 class Settings:
@@ -59,6 +76,10 @@ class Settings:
     Args:
         environment: the process's environment; wins over the file, as in Compose.
         path: the .env file; need not exist.
+
+    Attributes:
+        unreadable: why the file cannot be read, and what mends it; the environment alone counts
+            then.
     """
 
     def __init__(
@@ -66,17 +87,67 @@ class Settings:
     ) -> None:
         self._environment = dict(os.environ if environment is None else environment)
         self.path = path or env_file(self._environment)
-        self._text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        self._own = parse(without_block(self._text), self._environment)
-        self._all = parse(self._text, self._environment)
+        self.unreadable = None if path else self._misnamed()
+        self._text = ""
+        self._own: dict[str, str] = {}
+        self._all: dict[str, str] = {}
+        if self.unreadable is None:
+            self._read()
+
+    def _misnamed(self) -> Problem | None:
+        """What is wrong with the name of the file, where Compose's variable gives it one."""
+        name = "COMPOSE_ENV_FILES"
+        named = self._environment.get(name, "")
+        if "," in named:
+            return Problem(
+                name,
+                f"{name} names several files, and these scripts read one",
+                "Put the settings into one .env, and unset it.",
+            )
+        if named and not os.path.lexists(self.path):
+            return Problem(
+                name,
+                f"{name} names {named!r}, which is not there",
+                "Name a file that is there, or unset it: .env is read then.",
+            )
+        return None
+
+    def _read(self) -> None:
+        try:
+            text = text_of(self.path)
+            own, everything = (parse(one, self._environment) for one in (without_block(text), text))
+            self.unreadable = self._not_utf_8(text)
+        except FileRefusedError as refused:
+            self.unreadable = refused.problem
+        except UnreadableError as error:
+            name = self.path.name
+            self.unreadable = Problem(
+                f"line-{error.line}",
+                f"line {error.line} of {name} {error.problem}",
+                f"{error.remedy}, in {name}.",
+            )
+        if self.unreadable is None:
+            self._text, self._own, self._all = text, own, everything
+
+    def _not_utf_8(self, text: str) -> Problem | None:
+        """A setting with bytes for which Compose would put a mark of its own; comments may."""
+        for one in assignments(text):
+            if any("\udc80" <= sign <= "\udcff" for sign in one.name + one.value):
+                return Problem(
+                    f"line-{one.line}",
+                    f"line {one.line} of {self.path.name} is not saved as UTF-8, and would reach "
+                    f"the stack as something else",
+                    save_again(self.path),
+                )
+        return None
 
     def own(self, name: str) -> str:
         """A value that the user has set, or nothing."""
-        return self._environment.get(name) or self._own.get(name, "")
+        return self._environment.get(name, self._own.get(name, ""))
 
     def get(self, name: str, default: str = "") -> str:
         """A value that the user has set or an earlier run wrote down, or the default."""
-        return self._environment.get(name) or self._all.get(name, "") or default
+        return self._environment.get(name, self._all.get(name, "")) or default
 
     def lines(self) -> list[tuple[Assignment, dict[str, str]]]:
         """The file's settings that count, each with what is set where it stands."""
@@ -89,6 +160,16 @@ class Settings:
             known[one.name] = expanded(one, around)
         return list(found.values())
 
+    def own_names(self) -> list[str]:
+        """The names that the file sets, by the user."""
+        return list(self._own)
+
+    def environment_of_compose(self) -> dict[str, str]:
+        """The environment in which Compose is asked about these settings: it still finds itself."""
+        needed = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "DOCKER_CONFIG", "ProgramFiles")
+        inherited = {name: os.environ[name] for name in needed if name in os.environ}
+        return {**inherited, **self._environment}
+
     def names(self) -> set[str]:
         """Every name that has a value: of the environment, the user's own, and written down."""
         return self._environment.keys() | self._all.keys()
@@ -97,7 +178,10 @@ class Settings:
         """Write down what this run chose; returns whether the file changed.
 
         What the user has set is left to the user; to a list of profiles a choice may add one.
+        A file that cannot be read is left alone.
         """
+        if self.unreadable:
+            return False
         chosen = {
             name: value
             for name, value in values.items()
@@ -106,6 +190,6 @@ class Settings:
         text = with_block(self._text, chosen)
         if text == self._text:
             return False
-        self.path.write_text(text, encoding="utf-8", newline="\n")
+        write(self.path, text)
         self._text, self._all = text, parse(text, self._environment)
         return True

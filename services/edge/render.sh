@@ -3,6 +3,9 @@
 # beside it what only the start knows. Then becomes the command. Read are
 #   BIND_ADDRESS   where the ports are published: whether other machines may ask
 #   ALLOWED_HOSTS  further names that are ours, comma-separated; `.lan` means every name below it
+#   *_PORT         where each part's port is published, for the menu (menu.list)
+#   OPTIONAL_PARTS, COMPOSE_PROFILES
+#                  parts that run only where a profile of their name is chosen, and those chosen
 # and which name server to ask. No value gets into nginx's configuration as it was written.
 set -euf
 umask 022
@@ -10,7 +13,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 runtime=${EDGE_RUNTIME:-/tmp/edge}
 mkdir -p "$runtime"
 set +f
-cp -R "$here"/*.conf "$here/pages" "$runtime/"
+cp -R "$here"/*.conf "$here/menu.list" "$here/pages" "$runtime/"
+# What the edge says itself it says under any name, also one by which no stylesheet may be had.
+for page in "$here"/pages/*.html; do
+  sed -e "/@import menu/r $here/pages/menu.css" -e "/@import page/r $here/pages/page.css" \
+    -e '/@import/d' "$page" > "$runtime/pages/${page##*/}"
+done
 set -f
 
 # ---- Who may ask ---------------------------------------------------------------------------------
@@ -130,6 +138,45 @@ BEGIN {
     printf "\"~*^%s%s(?::\\d{1,5})?\\z\" 1;\n", below ? "(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\\.)+" : "", name
   }
 }' > "$runtime/allowed-hosts.map"
+
+# ---- The menu ------------------------------------------------------------------------------------
+# Finished when it is asked for: which page this is, and by which name the reader found it.
+LC_ALL=C awk -F '\t' '
+function chosen(part, setting,   word, n, i) {
+  n = split(ENVIRON[setting], word, ",")
+  for (i = 1; i <= n; i++) {
+    gsub(/^[ \t\r\n]+|[ \t\r\n]+$/, "", word[i])
+    if (word[i] == part || (word[i] == "*" && setting == "COMPOSE_PROFILES")) return 1
+  }
+  return 0
+}
+/^#/ { next }
+{
+  port = ENVIRON[$2]
+  gsub(/^[ \t\r\n]+|[ \t\r\n]+$/, "", port)
+  if (port == "") port = $3
+  if (port !~ /^[0-9]+$/ || length(port) > 5 || port + 0 < 1 || port + 0 > 65535) {
+    print $2 ": expected a port, 1 to 65535, found something else" > "/dev/stderr"
+    exit failed = 1
+  }
+  variable = $1
+  gsub(/-/, "_", variable)
+  address = "//$own_name:" port + 0 "/"
+  printf "map $own_name $%s_address { default \042%s\042; }\n", variable, address
+  if (chosen($1, "OPTIONAL_PARTS") && !chosen($1, "COMPOSE_PROFILES")) {
+    left_out = left_out "  " $1 " 1;\n"
+    next
+  }
+  printf "map $server_name $%s_link {\n  default \047href=\042%s\042\047;\n", variable, address
+  printf "  %s \047href=\042/\042 aria-current=\042page\042\047;\n}\n", $1
+  links = links "<li><a $" variable "_link>" $4 "</a></li>"
+}
+END {
+  if (failed) exit 1
+  printf "map $server_name $is_left_out {\n  default 0;\n%s}\n", left_out
+  printf "map $own_name $menu_links {\n  default \042\042;\n  \042~.\042 \047%s\047;\n}\n", links
+}
+' "$here/menu.list" > "$runtime/menu.map"
 
 # ---- Where services are --------------------------------------------------------------------------
 server=$(awk '$1 == "nameserver" && $2 ~ /^[0-9A-Fa-f:.]+$/ { print $2; exit }' /etc/resolv.conf)

@@ -15,6 +15,8 @@ export const packages = {
   // The chat's: tokens from text and back, and the model's own chat template.
   '@huggingface/tokenizers': ['dist/tokenizers.min.mjs'],
   '@huggingface/jinja': ['dist/index.js'],
+  // The chat's too: an answer's Markdown as tokens, from which the page makes elements.
+  'markdown-it': ['dist/browser/markdown-it.esm.min.mjs'],
 };
 
 /**

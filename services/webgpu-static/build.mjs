@@ -144,6 +144,8 @@ function place(name) {
 
 export const asset = (name) => place(name).address;
 export const size = (name) => place(name).bytes;
+export const expected = (address) =>
+  Object.values(places).find((one) => one.address === address)?.bytes;
 `;
 }
 

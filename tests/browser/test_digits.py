@@ -324,8 +324,13 @@ def write_model(path, *, favourite=7, picture=(1, 1, 28, 28), classes=10):
 
 async def drop(page, path):
     """A file from the desktop, as the browser gets it."""
+    await drop_data(page, files=[str(path)])
+
+
+async def drop_data(page, *, files=(), items=()):
+    """What the browser is given by a drag that ends over the page."""
     session = await page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    data = {"items": list(items), "files": list(files), "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         await session.send(
             "Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 500, "data": data}
@@ -363,7 +368,7 @@ async def test_unfit_files_are_refused_with_the_reason_and_the_model_stays(page,
     empty.touch()
     files = {
         text: "letter.onnx is not used. This is not an ONNX model.",
-        empty: "empty.onnx is empty.",
+        empty: "empty.onnx is not used. It is empty.",
         write_model(tmp_path / "colour.onnx", picture=(1, 3, 28, 28)): (
             "This model takes “Input3”, float32 [1, 3, 28, 28]."
         ),
@@ -376,6 +381,38 @@ async def test_unfit_files_are_refused_with_the_reason_and_the_model_stays(page,
         await drop(page, path)
         await expect(failed).to_contain_text(said, timeout=TIMEOUT)
         await expect(page.locator(".digits-model-name")).to_have_text("built-in")
+    await page.get_by_role("button", name="Draw a 6").click()
+    await expect(answer(page)).to_have_text("6", timeout=TIMEOUT)
+
+
+async def test_whatever_else_is_dropped_is_refused_in_sight_and_the_page_stays(page, tmp_path):
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    large = tmp_path / "large.onnx"
+    with large.open("wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    one, two = (write_model(tmp_path / name) for name in ("one.onnx", "two.onnx"))
+    text = {"mimeType": "text/plain", "data": "A model, in words."}
+    drops = (
+        ({"files": [str(picture)]}, "cat.png is not used. This is not an ONNX model."),
+        ({"files": [str(large)]}, "large.onnx is not used. It has 65 MB"),
+        ({"files": [str(folder)]}, "folder is a folder."),
+        ({"files": [str(one), str(two)]}, "2 files were dropped at once."),
+        ({"items": [text]}, "What was dropped is no file."),
+    )
+    address = page.url
+    for viewport in ({"width": 1200, "height": 700}, {"width": 360, "height": 640}):
+        await page.set_viewport_size(viewport)
+        await page.evaluate("scrollTo(0, 0)")
+        for dropped, said in drops:
+            await drop_data(page, **dropped)
+            refused = page.get_by_role("alert").filter(has_text=said)
+            await expect(refused).to_be_in_viewport(ratio=1, timeout=TIMEOUT)
+            assert page.url == address
+            await refused.get_by_role("button", name="Dismiss").click()
+            await expect(refused).to_be_hidden()
     await page.get_by_role("button", name="Draw a 6").click()
     await expect(answer(page)).to_have_text("6", timeout=TIMEOUT)
 

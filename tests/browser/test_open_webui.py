@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from support.browser import open_page
+from support.edge import request_of, serve_edge
 from support.open_webui import (
     ADMIN_EMAIL,
     ADMIN_PASSWORD,
@@ -90,7 +93,7 @@ async def test_as_it_comes_one_message_is_four_model_requests_and_the_chat_alone
             await page.get_by_role("button", name="Okay, Let's Go!").click()
             await send(page, "hello there")
             await answered(page)
-            for _ in range(100):
+            for _ in range(600):
                 if len(gateway.chats) >= 4:
                     break
                 await page.wait_for_timeout(100)
@@ -101,7 +104,7 @@ async def test_as_it_comes_one_message_is_four_model_requests_and_the_chat_alone
 async def test_when_foundry_local_is_down_the_chat_shows_the_gateways_message(
     browser, chat_ui, recorder, tmp_path
 ):
-    foundry, refused = recorder.target, "127.0.0.1:9 refused the connection"
+    foundry, refused = recorder.target, "http://127.0.0.1:9 refused the connection"
     with gateway_to("http://127.0.0.1:9", tmp_path / "log") as gateway:
         recorder.target = gateway
         try:
@@ -126,3 +129,96 @@ async def sign_in(page):
     await page.fill("#email", ADMIN_EMAIL)
     await page.fill("#password", ADMIN_PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.fixture(scope="module")
+def edge(chat_ui, tmp_path_factory):
+    """The edge in front of Open WebUI, by another port than that knows, as if forwarded."""
+    address = chat_ui.url.removeprefix("http://")
+    with serve_edge(tmp_path_factory.mktemp("edge"), real={"open-webui": address}) as running:
+        yield running
+
+
+@pytest.fixture
+def address(edge):
+    return f"http://localhost:{edge.ports['open-webui']}"
+
+
+async def come_in(page, ui):
+    """Be signed in, without the form."""
+    token = await ui.sign_in()
+    await page.evaluate("token => { localStorage.token = token }", token)
+    await page.reload()
+
+
+PYTHON = """```python
+import numpy as np
+from js import fetch
+print("sum", np.arange(10).sum())
+try:
+    await fetch("{address}/api/config")
+    print("reached")
+except Exception as error:
+    print("out of reach")
+```"""
+
+
+async def test_python_runs_behind_the_edge_and_reaches_nothing_there(
+    browser, chat_ui, recorder, address, monkeypatch
+):
+    monkeypatch.setattr(recorder, "answers", PYTHON.format(address=address))
+    async with open_page(browser, address, viewport={"width": 1280, "height": 800}) as opened:
+        page, record = opened
+        await come_in(page, chat_ui)
+        await page.locator("#chat-input").wait_for()
+        await send(page, "hello there")
+        await answered(page)
+        await page.get_by_role("button", name="Run", exact=True).click()
+        printed = await page.locator(".chat-assistant").get_by_text("sum 45").inner_text()
+        assert printed.splitlines() == ["sum 45", "out of reach"]
+        await screenshot(page, "python")
+        assert record.foreign(address) == []
+
+
+async def test_what_a_model_draws_and_writes_is_shown(
+    browser, chat_ui, recorder, address, monkeypatch
+):
+    html = "<h1 id=t></h1><script>t.textContent = `drawn ${6 * 7}`</script>"
+    answer = f"```mermaid\ngraph TD; Tea-->Cup;\n```\n\n$$x^2$$\n\n```html\n{html}\n```"
+    monkeypatch.setattr(recorder, "answers", answer)
+    async with open_page(browser, address, viewport={"width": 1280, "height": 800}) as opened:
+        page, record = opened
+        await come_in(page, chat_ui)
+        await page.locator("#chat-input").wait_for()
+        await send(page, "hello there")
+        await answered(page)
+        await page.locator(".chat-assistant svg").get_by_text("Cup").wait_for()
+        await page.locator(".chat-assistant .katex").first.wait_for()
+        await page.frame_locator("iframe").get_by_text("drawn 42").wait_for()
+        assert record.foreign(address) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_administrator_is_offered_no_voice_and_no_page_of_the_web(
+    browser, chat_ui, address, scheme
+):
+    async with open_page(
+        browser, address, viewport={"width": 1280, "height": 800}, color_scheme=scheme
+    ) as (page, _):
+        await come_in(page, chat_ui)
+        await page.locator("#send-message-button").wait_for()
+        assert not await page.locator("#voice-input-button").is_visible()
+        assert await page.get_by_role("button", name="Voice mode").count() == 0
+        await page.locator("#input-menu-button").click()
+        await page.get_by_text("Upload Files").wait_for()
+        assert not await page.get_by_text("Attach Webpage").is_visible()
+        await screenshot(page, f"menu-{scheme}")
+
+
+def test_a_frame_that_was_not_told_the_name_of_pythons_files_reads_nothing(edge):
+    guess = f"/sandbox/{'0' * 32}/pyodide.js"
+    for origin in ({"Origin": "null"}, {}):
+        request = request_of("GET", guess, **{"Sec-Fetch-Site": "cross-site"}, **origin)
+        answer = edge.ask("open-webui", request)
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in answer.headers

@@ -153,6 +153,66 @@ async def test_shift_enter_starts_a_new_line_and_enter_sends(chat):
     await expect(chat.question).to_be_focused()
 
 
+ENTER = """(field, { keyCode = 13, ...given }) => {
+  const event = new KeyboardEvent('keydown', { key: 'Enter', cancelable: true, ...given });
+  Object.defineProperty(event, 'keyCode', { value: keyCode });
+  field.dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "asked"),
+    [
+        pytest.param({"isComposing": True}, "kon", 0, id="composing"),
+        # Safari ends the composition first and tells it by the key code only.
+        pytest.param({"keyCode": 229}, "kon", 0, id="composing in Safari"),
+        pytest.param({"shiftKey": True}, "Hello", 0, id="with shift"),
+        pytest.param({"repeat": True}, "Hello", 0, id="held down"),
+        pytest.param({}, "  \n ", 0, id="nothing but blanks"),
+        pytest.param({}, "Hello", 1, id="plain"),
+    ],
+)
+async def test_enter_asks_only_where_it_is_meant_to(browser, webgpu_page_alone, given, text, asked):
+    async with open_page(browser, f"{webgpu_page_alone.url}/#chat") as (page, _):
+        chat = Chat(page)
+        await chat.question.fill(text)
+        await chat.question.evaluate(ENTER, given)
+        await expect(page.locator(".chat-question")).to_have_count(asked)
+        await expect(chat.question).to_have_value("" if asked else text)
+
+
+async def test_hasty_hands_ask_once_and_do_not_stop_what_they_asked(chat):
+    await chat.question.fill("Count from 1 to 200.")
+    await chat.page.get_by_role("button", name="Send").dblclick(force=True)
+    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await chat.question.fill("And then?")
+    await chat.question.press("Enter")  # kept until the answer is there
+    await expect(chat.question).to_have_value("And then?")
+    await expect(chat.page.locator(".chat-question")).to_have_count(1)
+    await chat.page.get_by_role("button", name="Stop").click()
+    await chat.settled("browser")
+    await chat.settled("foundry")
+    assert "Microsoft" in (await chat.answers("What is Foundry Local?"))[0]
+
+
+async def test_half_a_model_file_is_told_and_fetched_again(browser, webgpu_page_alone):
+    async with open_page(browser, webgpu_page_alone.url) as (page, _):
+        chat = Chat(page)
+
+        async def cut(route: Route) -> None:
+            answer = await route.fetch()
+            await route.fulfill(response=answer, body=(await answer.body())[:1000])
+
+        await page.context.route("**/model.onnx", cut)
+        await page.get_by_role("tab", name="Chat").click()
+        await expect(chat.browser).to_contain_text(
+            re.compile(r"model\.onnx came with 1000 of its \d{7} bytes"), timeout=PATIENCE
+        )
+        await page.context.unroute("**/model.onnx")
+        await chat.browser.get_by_role("button", name="Try again").click()
+        await chat.wait_until_ready()
+
+
 async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(chat):
     await chat.ask("Count from 1 to 200.")
     await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
@@ -217,7 +277,7 @@ async def test_model_is_loaded_when_the_chat_is_opened_and_not_before(browser, w
     async with open_page(browser, webgpu_page.url) as (page, record):
         await expect(page.get_by_role("tab", name="Chat")).to_be_visible()
         await page.wait_for_load_state("networkidle")
-        ours = re.compile("demo-model|huggingface|/chat/|/v1/")
+        ours = re.compile("demo-model|huggingface|markdown|/chat/|/v1/")
         assert [url for url in record.requests if ours.search(url)] == []
         await page.get_by_role("tab", name="Chat").click()
         await Chat(page).wait_until_ready()
@@ -299,6 +359,9 @@ async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
         assert here == there
         await expect(chat.browser).to_contain_text("WebGPU failed, so WASM answers.")
         await chat.wait_until_ready("wasm")
+        await page.context.unroute("**/chat/worker.js")
+        await chat.browser.get_by_role("button", name="Try WebGPU again").click()
+        await chat.wait_until_ready("webgpu")
         assert record.errors == []
 
 
@@ -336,7 +399,7 @@ async def test_stopped_foundry_local_says_why_and_what_to_do_while_the_browser_g
                 await expect(chat.foundry).to_contain_text(
                     "refused the connection", timeout=PATIENCE
                 )
-                await expect(chat.foundry).to_contain_text("foundry server start")
+                await expect(chat.foundry).to_contain_text("scripts/foundry_host.py")
                 await chat.ask("What is Foundry Local?")
                 assert "Microsoft" in await chat.settled("browser")
                 await chat.settled("foundry", "failed")

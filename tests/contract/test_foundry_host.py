@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -24,16 +26,42 @@ from support.foundry import (
     HOST_SOURCE,
     Foundry,
     demo_dir,
-    free_port_pair,
     get_json,
     post_json,
     start_foundry_v2,
     wait_until,
 )
-from support.processes import python_path
+from support.processes import ask_to_stop_thrice, free_port_pair, python_path, running
 
-if TYPE_CHECKING:
-    from pathlib import Path
+DOCKER_WAITS = 20
+"""Seconds that compose.yaml gives Foundry Local to end."""
+
+
+@dataclass(frozen=True)
+class OwnEnd:
+    """Tells an interpreter that came to its own end from one that was made to exit, also with 0."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes an interpreter leave a mark at its end."""
+        return {"PYTHONPATH": os.pathsep.join((str(self.folder), python_path(HOST_SOURCE)))}
+
+    def came(self) -> bool:
+        """Whether it has left the mark."""
+        return (self.folder / "mark").exists()
+
+
+@pytest.fixture
+def own_end(tmp_path: Path) -> OwnEnd:
+    folder = tmp_path / "own-end"
+    folder.mkdir()
+    leave = (
+        f"import atexit, pathlib\natexit.register(pathlib.Path({str(folder / 'mark')!r}).touch)\n"
+    )
+    (folder / "sitecustomize.py").write_text(leave)
+    return OwnEnd(folder)
 
 
 def run_host(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -52,14 +80,12 @@ def states(foundry: Foundry) -> dict[str, str]:
     return {model["alias"]: model["state"] for model in foundry.status()["models"]}
 
 
-def test_the_demo_model_answers_within_seconds_of_the_start() -> None:
-    started = time.monotonic()
+def test_the_demo_model_answers_from_the_start() -> None:
     with start_foundry_v2() as foundry:
         answer = post_json(
             f"{foundry.url}/v1/chat/completions",
             {"model": DEMO_VARIANT, "messages": [{"role": "user", "content": "Hello"}]},
         )
-        assert time.monotonic() - started < 6
         assert answer["choices"][0]["message"]["content"]
         assert answer["choices"][0]["finish_reason"] == "stop"
 
@@ -115,14 +141,15 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
     shutil.copytree(demo_dir(), models / "broken")
     (models / "broken" / "model.onnx").unlink()
     (models / "notes.txt").write_text("not a model")
+    broken = {DEMO_ALIAS: "loaded", "broken": "failed"}
     for path in [*models.rglob("*"), models]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     with start_foundry_v2(args=["--models-dir", str(models)]) as foundry:
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "cached"}
+        assert states(foundry) == {**broken, "my-model": "cached"}
         assert "broken: the copy is incomplete, model.onnx is missing." in foundry.output()
-        assert "Copy the model again." in foundry.output()
+        assert "Copy the model again, all of its files." in foundry.output()
         assert foundry.get_json("/models/load/my-model")["status"] == "loaded"
-        assert states(foundry) == {DEMO_ALIAS: "loaded", "my-model": "loaded"}
+        assert states(foundry) == {**broken, "my-model": "loaded"}
         answer = post_json(
             f"{foundry.url}/v1/chat/completions",
             {
@@ -136,8 +163,9 @@ def test_every_valid_directory_is_served_and_a_broken_one_is_named(tmp_path: Pat
 
 def test_a_directory_that_is_gone_at_the_next_start_is_forgotten(tmp_path: Path) -> None:
     models, data = tmp_path / "models", tmp_path / "data"
-    shutil.copytree(demo_dir(), models / "my-model")
-    for expected in ({DEMO_ALIAS, "my-model"}, {DEMO_ALIAS}):
+    for name in ("my-model", "other"):
+        shutil.copytree(demo_dir(), models / name)
+    for expected in ({DEMO_ALIAS, "my-model", "other"}, {DEMO_ALIAS, "other"}):
         with start_foundry_v2(args=["--models-dir", str(models)], data_dir=data) as foundry:
             assert set(states(foundry)) == expected
         shutil.rmtree(models / "my-model", ignore_errors=True)
@@ -150,11 +178,11 @@ def test_a_local_directory_can_be_the_wanted_model(tmp_path: Path) -> None:
         assert states(foundry) == {"my-model": "loaded"}
 
 
-def test_it_stops_cleanly_when_told_to() -> None:
-    with start_foundry_v2() as foundry:
-        before = time.monotonic()
-        assert foundry.stop() == 0
-        assert time.monotonic() - before < 8
+def test_it_stops_cleanly_when_told_to(own_end: OwnEnd) -> None:
+    with start_foundry_v2(env=own_end.environment) as foundry:
+        ask_to_stop_thrice(foundry.process)
+        assert foundry.process.wait(DOCKER_WAITS) == 0
+        assert own_end.came()
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             free.bind(("127.0.0.1", foundry.port))
@@ -175,8 +203,48 @@ def test_it_stops_on_ctrl_c_in_the_middle_of_an_answer() -> None:
         )
         with urllib.request.urlopen(request, timeout=10) as stream:
             assert stream.readline()
-            foundry.process.send_signal(signal.SIGINT)
-            assert foundry.process.wait(15) == 0
+            ask_to_stop_thrice(foundry.process)
+            assert foundry.process.wait(DOCKER_WAITS) == 0
+
+
+def test_it_stops_in_the_middle_of_a_load(tmp_path: Path) -> None:
+    shutil.copytree(demo_dir(), tmp_path / "my-model")
+    with (
+        start_foundry_v2(args=["--models-dir", str(tmp_path)]) as foundry,
+        socket.create_connection(("127.0.0.1", foundry.port), timeout=10) as caller,
+    ):
+        caller.sendall(b"GET /models/load/my-model HTTP/1.1\r\nHost: here\r\n\r\n")
+        ask_to_stop_thrice(foundry.process)
+        assert foundry.process.wait(DOCKER_WAITS) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells who catches what")
+@pytest.mark.parametrize("moment", ["SigCgt", "4096 tokens"])
+def test_it_stops_in_the_middle_of_its_start(tmp_path: Path, moment: str) -> None:
+    """As soon as signals are caught, and when the runtime is about to be started."""
+    url = f"http://127.0.0.1:{free_port_pair()}"
+    options = ["--url", url, "--data-dir", str(tmp_path / "data"), "--no-public-catalog"]
+    environment = {**os.environ, "PYTHONPATH": python_path(HOST_SOURCE), "PYTHONUNBUFFERED": "1"}
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "foundry_host", *options]
+    with running(command, environment, log) as process:
+        foundry = Foundry(url, process, log)
+        wait_until(
+            foundry,
+            lambda: (
+                catches_sigterm(process.pid) if moment == "SigCgt" else moment in log.read_text()
+            ),
+            moment,
+        )
+        ask_to_stop_thrice(process)
+        assert process.wait(DOCKER_WAITS) == 0
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM, by the kernel's word."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_shutdown_by_the_web_service_ends_the_process() -> None:
@@ -185,7 +253,7 @@ def test_a_shutdown_by_the_web_service_ends_the_process() -> None:
         # The runtime may hang up before it has answered.
         with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10):
             pass
-        assert foundry.process.wait(15) == 0
+        assert foundry.process.wait(DOCKER_WAITS) == 0
         assert "asked to shut down" in foundry.output()
 
 
@@ -217,30 +285,31 @@ def test_a_proxy_in_the_environment_does_not_hide_the_private_catalog() -> None:
         assert states(foundry) == {DEMO_ALIAS: "loaded"}
 
 
-def test_a_public_catalog_that_never_answers_delays_neither_start_nor_stop() -> None:
+def test_a_public_catalog_that_never_answers_delays_neither_start_nor_stop(
+    own_end: OwnEnd,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/asset-gallery/v1.0/models"
-        started = time.monotonic()
-        with start_foundry_v2(env={"FOUNDRY_HOST_PUBLIC_CATALOG_URL": url}, public=True) as foundry:
-            assert time.monotonic() - started < 5
-            before = time.monotonic()
+        env = {**own_end.environment, "FOUNDRY_HOST_PUBLIC_CATALOG_URL": url}
+        with start_foundry_v2(env=env, public=True) as foundry:
+            (notice,) = foundry.status()["notices"]
+            assert "(no answer in time)" in notice["message"], "it was waited for to the end"
             assert foundry.stop() == 0
-            assert time.monotonic() - before < 8
+            assert own_end.came()
 
 
 @pytest.mark.parametrize("word", ["yes", "no"])
 def test_without_the_public_catalog_nobody_outside_is_asked(word: str) -> None:
+    wanted = "no-such-model"
     with socket.create_server(("127.0.0.1", 0)) as outside:
-        outside.settimeout(3)
         url = f"http://127.0.0.1:{outside.getsockname()[1]}/asset-gallery/v1.0/models"
         env = {"FOUNDRY_HOST_PUBLIC_CATALOG_URL": url, "FOUNDRY_HOST_PUBLIC_CATALOG": word}
-        with start_foundry_v2(env=env, public=True) as foundry:
-            assert states(foundry) == {DEMO_ALIAS: "loaded"}
-            asked = False
-            with contextlib.suppress(TimeoutError):
-                outside.accept()[0].close()
-                asked = True
-    assert asked is (word == "yes")
+        with start_foundry_v2(args=["--model", wanted], env=env, public=True) as foundry:
+            # It has looked everywhere; and once it has ended, whoever was asked has a caller.
+            wait_until(foundry, lambda: states(foundry).get(wanted) == "failed", "not found")
+            foundry.stop()
+        asked, _, _ = select.select([outside], [], [], 0)
+    assert bool(asked) is (word == "yes")
 
 
 def test_its_output_is_a_few_lines_without_native_noise() -> None:

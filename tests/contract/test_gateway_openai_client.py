@@ -223,10 +223,12 @@ async def test_a_stopped_foundry_is_a_server_error_with_its_cause(
 
 
 async def test_a_stream_that_breaks_raises_in_the_client(start_gateway: StartGateway) -> None:
+    heard = asyncio.Event()
+
     async def cut(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
-        await asyncio.sleep(0.05)
+        await heard.wait()
         exchange.cut()
 
     async with FakeFoundry(chat=cut) as fake:
@@ -235,6 +237,8 @@ async def test_a_stream_that_breaks_raises_in_the_client(start_gateway: StartGat
             stream = await client.chat.completions.create(
                 model="fake-model", messages=HELLO, stream=True
             )
+            assert (await anext(stream)).choices[0].delta.content == "Hello"
+            heard.set()
             with pytest.raises(openai.APIError, match="broke off"):
                 async for _ in stream:
                     pass

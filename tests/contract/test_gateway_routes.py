@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 
 from support.fake_foundry import VARIANT, Exchange, FakeFoundry, stream_forever
-from support.foundry import Foundry, free_port_pair
+from support.foundry import Foundry
 from support.gateway import SOURCE, Gateway, StartGateway
-from support.processes import python_path
+from support.processes import free_port_pair, python_path
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import threading
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ import pytest
 from support.foundry import DEMO_ALIAS, DEMO_VARIANT, Foundry, start_foundry_v2
 from support.gateway import Gateway, run_gateway
 from support.healthcheck import Healthcheck, part_of, probe_once, sample, start_healthcheck
+from support.monitored import run_hasty_prometheus
+from support.processes import dead_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from support.chat_stack import ChatStack
 
 GEN_AI = "gen_ai_client_operation"
+DOCKERS_PATIENCE = 10.0
+"""Seconds from SIGTERM to SIGKILL where `compose.yaml` says nothing else."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def test_the_status_has_every_part_with_what_it_found(
 ) -> None:
     status = healthcheck.wait_until_green()
     assert set(status) == {
-        *("status", "summary", "version", "now", "started", "parts", "containers")
+        *("status", "summary", "version", "now", "started", "parts", "alerts", "containers")
     }
     names = [part["name"] for part in status["parts"]]
     assert names == ["chat", "foundry", "gateway", "chainlit", "chainlit-socket"]
@@ -65,6 +68,30 @@ def test_the_status_has_every_part_with_what_it_found(
         chat["facts"]["time_to_first_chunk_seconds"]
     )
     assert "began after" in status["summary"]
+
+
+def test_an_alert_that_fires_is_in_the_status_and_nothing_is_well(
+    healthcheck: Healthcheck, chat_stack: ChatStack, tmp_path: Path
+) -> None:
+    assert healthcheck.status()["alerts"] == {"items": [], "error": None}
+    nowhere = f"127.0.0.1:{dead_port()}"
+    with (
+        run_hasty_prometheus(tmp_path, {}, nowhere) as prometheus,
+        start_healthcheck(
+            FOUNDRY_URL=chat_stack.foundry.url,
+            GATEWAY_URL=chat_stack.gateway.url,
+            GATEWAY_API_KEY=chat_stack.gateway.key,
+            PROMETHEUS_URL=prometheus.url,
+            HEALTHCHECK_INTERVAL="1",
+        ) as watching,
+    ):
+        status = watching.wait_until(lambda status: status["alerts"]["items"], "an alert")
+        (alert,) = status["alerts"]["items"]
+        assert (alert["name"], alert["severity"], alert["told"]) == ("Example", "ticket", False)
+        assert status["status"] != "up"
+        prometheus.process.kill()
+        status = watching.wait_until(lambda status: status["alerts"]["error"], "that it is away")
+        assert status["alerts"]["items"] == []
 
 
 def test_the_metrics_count_what_the_gateway_counts(
@@ -110,7 +137,7 @@ def test_the_scrapes_timeout_bounds_the_probe(
     path = f"/probe?module=chat&target={chat_stack.gateway.url}&debug=true"
     scrape = "X-Prometheus-Scrape-Timeout-Seconds"
     assert "at most 4.5 s" in healthcheck.get(path, {scrape: "5"})[1]
-    assert "at most 20 s" in healthcheck.get(path, {scrape: "120"})[1]
+    assert "at most 60 s" in healthcheck.get(path, {scrape: "120"})[1]
     assert healthcheck.get(path, {scrape: "soon"})[0] == 400
 
 
@@ -256,12 +283,12 @@ async def test_it_stops_at_once_in_the_middle_of_a_probe(chat_stack: ChatStack) 
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with start_healthcheck(FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url) as healthcheck:
+        with start_healthcheck(
+            FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url, HEALTHCHECK_TIMEOUT="300"
+        ) as healthcheck:
             async with asyncio.timeout(30):
                 await arrived.wait()
             healthcheck.process.terminate()
-            began = time.monotonic()
-            code = await asyncio.to_thread(healthcheck.process.wait, 15)
+            code = await asyncio.to_thread(healthcheck.process.wait, DOCKERS_PATIENCE)
             assert code == 0
-            assert time.monotonic() - began < 5
             assert "Traceback" not in healthcheck.output()

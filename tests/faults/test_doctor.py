@@ -27,9 +27,10 @@ import pytest
 
 from support.chat_stack import ChatStack
 from support.doctor import Examination, examine
-from support.foundry import Foundry, free_port_pair, get_json, start_foundry_v2
+from support.foundry import Foundry, get_json, start_foundry_v2
 from support.gateway import Gateway, StartGateway
 from support.healthcheck import Line, SmallDisk, start_healthcheck, start_prometheus
+from support.processes import dead_port
 
 DOCKER_ALONE = ["docker"]
 
@@ -152,7 +153,7 @@ def test_a_frozen_foundry_local(pair: Pair, tmp_path: Path) -> None:
 
 
 def test_a_wrong_port(foundry_v2: Foundry, start_gateway: StartGateway, tmp_path: Path) -> None:
-    wrong = f"http://127.0.0.1:{free_port_pair()}"
+    wrong = f"http://127.0.0.1:{dead_port()}"
     gateway = start_gateway(wrong, MODEL="foundry-demo")
     found = examine(
         tmp_path, FOUNDRY_URL=wrong, MODEL="foundry-demo", GATEWAY_PORT=str(gateway.port)

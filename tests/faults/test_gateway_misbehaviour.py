@@ -37,6 +37,9 @@ IMPATIENT = {
 }
 
 
+PATIENCE = 60
+
+
 async def ask(gateway: Gateway, *, stream: bool = True, **more: object) -> tuple[int, str]:
     """Chat; returns the status and the whole body as text."""
     async with (
@@ -46,6 +49,22 @@ async def ask(gateway: Gateway, *, stream: bool = True, **more: object) -> tuple
         ) as answer,
     ):
         return answer.status, await answer.text()
+
+
+async def ask_and_tell(gateway: Gateway, mark: bytes, seen: asyncio.Event) -> tuple[int, str]:
+    """Chat, and tell when these bytes have come."""
+    body = b""
+    async with (
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+        session.post(
+            f"{gateway.base_url}/chat/completions", json={**CHAT, "stream": True}
+        ) as answer,
+    ):
+        async for some in answer.content.iter_any():
+            body += some
+            if mark in body:
+                seen.set()
+        return answer.status, body.decode()
 
 
 def last_error(body: str) -> dict[str, str]:
@@ -67,8 +86,8 @@ async def test_a_stopped_foundry_is_unreachable_because_refused(
     status, body = await ask(gateway)
     error = last_error(body)
     assert (status, error["code"], error["cause"]) == (503, "foundry_unreachable", "refused")
-    assert "foundry server start" in error["remedy"]
-    assert "foundry service start" in error["remedy"]
+    assert "scripts/foundry_host.py" in error["remedy"]
+    assert error["problem"] == "Foundry Local at http://127.0.0.1:1 refused the connection."
 
 
 async def test_a_wrong_name_is_unreachable_because_it_does_not_resolve(
@@ -127,16 +146,20 @@ async def test_a_chat_that_never_begins_ends_with_timed_out(
 
 
 async def test_slow_headers_are_waited_for_with_comments(start_gateway: StartGateway) -> None:
+    told = asyncio.Event()
+
     async def slowly(exchange: Exchange) -> None:
-        for byte in b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n":
+        await exchange.send(b"HTTP/1.1 200 OK\r\nConte")
+        await told.wait()
+        for byte in b"nt-Type: text/event-stream\r\n\r\n":
             await exchange.send(bytes([byte]))
-            await asyncio.sleep(0.01)
         await exchange.send(HELLO)
         exchange.writer.close()
 
     async with FakeFoundry(chat=slowly) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
-        status, body = await ask(gateway)
+        gateway = start_gateway(fake.url, GATEWAY_KEEPALIVE_INTERVAL="0.1")
+        async with asyncio.timeout(PATIENCE):
+            status, body = await ask_and_tell(gateway, b": waiting", told)
     assert status == 200
     assert body.startswith(": waiting")
     assert body.endswith(DONE.decode())
@@ -145,16 +168,19 @@ async def test_slow_headers_are_waited_for_with_comments(start_gateway: StartGat
 async def test_a_stream_cut_in_the_middle_of_an_event_ends_with_an_error_event(
     start_gateway: StartGateway,
 ) -> None:
+    heard = asyncio.Event()
+
     async def cut(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await exchange.chunk(event("Hello"))
-        await asyncio.sleep(0.05)
+        await heard.wait()
         await exchange.chunk(event(" there")[:20])
         exchange.cut()
 
     async with FakeFoundry(chat=cut) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
-        status, body = await ask(gateway)
+        gateway = start_gateway(fake.url)
+        async with asyncio.timeout(PATIENCE):
+            status, body = await ask_and_tell(gateway, event("Hello"), heard)
     assert status == 200
     assert body.startswith(event("Hello").decode())
     assert " there" not in body
@@ -171,7 +197,7 @@ async def test_a_stream_that_falls_silent_ends_with_an_error_event(
         await asyncio.sleep(3600)
 
     async with FakeFoundry(chat=fall_silent) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
+        gateway = start_gateway(fake.url, **{**IMPATIENT, "GATEWAY_FIRST_TOKEN_TIMEOUT": "60"})
         _, body = await ask(gateway)
     assert last_error(body)["code"] == "upstream_error"
 
@@ -187,7 +213,7 @@ async def test_the_runtimes_own_error_midway_is_told_in_our_shape(
         await asyncio.sleep(3600)
 
     async with FakeFoundry(chat=fail) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
+        gateway = start_gateway(fake.url)
         _, body = await ask(gateway)
     error = last_error(body)
     assert error["code"] == "upstream_error"
@@ -204,7 +230,7 @@ async def test_a_stream_that_ends_complete_but_without_done_is_completed(
         await exchange.end_stream()
 
     async with FakeFoundry(chat=no_done) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
+        gateway = start_gateway(fake.url)
         _, body = await ask(gateway)
     assert body == (event("Hello") + FINISH + DONE).decode()
 
@@ -217,7 +243,7 @@ async def test_events_split_at_every_byte_arrive_whole(start_gateway: StartGatew
         await exchange.end_stream()
 
     async with FakeFoundry(chat=dribble) as fake:
-        gateway = start_gateway(fake.url, **IMPATIENT)
+        gateway = start_gateway(fake.url)
         _, hidden = await ask(gateway)
         _, shown = await ask(gateway, stream_options={"include_usage": True})
     assert hidden == HELLO.replace(USAGE, b"").decode()
@@ -242,15 +268,16 @@ async def test_a_slow_catalog_never_delays_a_chat(start_gateway: StartGateway) -
     class SlowCatalog(FakeFoundry):
         async def _route(self, exchange: Exchange) -> None:
             if exchange.path == "/v1/models":
-                await asyncio.sleep(30)
+                await hang(exchange)
             await super()._route(exchange)
 
     async with SlowCatalog() as fake:
         gateway = start_gateway(fake.url)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             status, _ = await ask(gateway)
         assert status == 200
-        assert fake.asked("/v1/models")
+        catalog = next(one for one in fake.exchanges if one.path == "/v1/models")
+        assert not catalog.gone, "the chat was answered after the catalog had been given up"
 
 
 async def test_an_unknown_id_with_a_version_is_never_looked_up(start_gateway: StartGateway) -> None:
@@ -294,15 +321,20 @@ async def test_a_change_of_dialect_under_its_feet_is_noticed(start_gateway: Star
 
 
 async def test_a_kept_alive_connection_that_died_is_replaced(start_gateway: StartGateway) -> None:
+    answered = asyncio.Event()
+
     async def answer_once(exchange: Exchange) -> None:
         await say_hello(exchange)
-        await asyncio.sleep(0.02)
+        await answered.wait()
         exchange.cut()
 
     async with FakeFoundry(chat=answer_once) as fake:
         gateway = start_gateway(fake.url)
         for _ in range(5):
+            answered.clear()
             assert (await ask(gateway))[0] == 200
+            answered.set()
+            await until(fake.chats[-1].writer.is_closing)
 
 
 async def test_a_chat_does_not_wait_for_a_runtime_that_hangs_altogether(
@@ -311,12 +343,12 @@ async def test_a_chat_does_not_wait_for_a_runtime_that_hangs_altogether(
     async with FakeFoundry(chat=hang) as fake:
         gateway = start_gateway(
             fake.url,
-            **{**IMPATIENT, "GATEWAY_FIRST_TOKEN_TIMEOUT": "60", "GATEWAY_HANG_TIMEOUT": "0.3"},
+            **{**IMPATIENT, "GATEWAY_FIRST_TOKEN_TIMEOUT": "3600", "GATEWAY_HANG_TIMEOUT": "0.3"},
         )
         asking = asyncio.create_task(ask(gateway))
         await gateway.eventually(lambda status: status["queue"]["active"] == 1, "asked")
         fake.everything = hang
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             _, body = await asking
     error = last_error(body)
     assert (error["code"], error["cause"]) == ("foundry_unreachable", "timed_out")
@@ -339,7 +371,7 @@ async def test_a_client_that_stops_reading_gives_its_place_back(
             ) as answer,
         ):
             assert answer.status == 200
-            await gateway.eventually(lambda status: not status["queue"]["active"], "given back", 10)
+            await gateway.eventually(lambda status: not status["queue"]["active"], "given back")
     assert gateway.memory_bytes < 120_000_000
 
 

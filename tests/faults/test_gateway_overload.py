@@ -75,31 +75,38 @@ async def test_a_hundred_clients_against_a_limit_of_eight(
 
 async def test_never_more_than_the_limit_reach_foundry_local(start_gateway: StartGateway) -> None:
     at_once = most = 0
+    limit_is_reached, all_have_come = asyncio.Event(), asyncio.Event()
 
-    async def slowly(exchange: object) -> None:
+    async def answer_when_all_have_come(exchange: Exchange) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await asyncio.sleep(0.02)
+        if at_once == 3:
+            limit_is_reached.set()
+        await all_have_come.wait()
         at_once -= 1
-        await say_hello(exchange)  # type: ignore[arg-type]
+        await say_hello(exchange)
 
-    async with FakeFoundry(chat=slowly) as fake:
+    async with FakeFoundry(chat=answer_when_all_have_come) as fake:
         gateway = start_gateway(fake.url, MODEL="fake-model", GATEWAY_MAX_CONCURRENCY="3")
         async with aiohttp.ClientSession(headers=gateway.headers) as session:
-            outcomes = await asyncio.gather(
-                *(ask(session, gateway, stream=True) for _ in range(30))
-            )
+            asking = [asyncio.create_task(ask(session, gateway, stream=True)) for _ in range(30)]
+            await limit_is_reached.wait()
+            await gateway.eventually(lambda status: status["queue"]["waiting"] == 27, "all wait")
+            all_have_come.set()
+            outcomes = await asyncio.gather(*asking)
     assert set(outcomes) == {"answered"}
     assert most == 3
 
 
 async def test_waiting_too_long_is_a_refusal_too(start_gateway: StartGateway) -> None:
-    async def slowly(exchange: object) -> None:
-        await asyncio.sleep(1)
-        await say_hello(exchange)  # type: ignore[arg-type]
+    refused = asyncio.Event()
 
-    async with FakeFoundry(chat=slowly) as fake:
+    async def answer_after_the_refusal(exchange: Exchange) -> None:
+        await refused.wait()
+        await say_hello(exchange)
+
+    async with FakeFoundry(chat=answer_after_the_refusal) as fake:
         gateway = start_gateway(
             fake.url,
             MODEL="fake-model",
@@ -107,10 +114,11 @@ async def test_waiting_too_long_is_a_refusal_too(start_gateway: StartGateway) ->
             GATEWAY_QUEUE_TIMEOUT="0.2",
         )
         async with aiohttp.ClientSession(headers=gateway.headers) as session:
-            outcomes = await asyncio.gather(
-                ask(session, gateway, stream=False), ask(session, gateway, stream=False)
-            )
-    assert sorted(outcomes) == ["answered", "refused"]
+            asking = [asyncio.create_task(ask(session, gateway, stream=False)) for _ in range(2)]
+            done, answering = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+            assert [one.result() for one in done] == ["refused"]
+            refused.set()
+            assert [await one for one in answering] == ["answered"]
 
 
 async def test_long_prompts_wait_for_each_other_and_short_ones_do_not_wait_for_them(
@@ -152,3 +160,36 @@ async def test_long_prompts_wait_for_each_other_and_short_ones_do_not_wait_for_t
             assert await asyncio.gather(*long) == [200] * 8
     tokens = gateway.status()["queue"]["prompt_tokens"]
     assert tokens == {"active": 0, "limit": 24_576}
+
+
+async def test_two_hundred_batches_to_embed_leave_places_for_a_chat(
+    start_gateway: StartGateway,
+) -> None:
+    embed = {"model": "fake-model", "input": ["A paragraph of a long document."] * 16}
+    finish = asyncio.Event()
+
+    async def hold_batches(exchange: Exchange) -> None:
+        if exchange.path == "/v1/embeddings":
+            await finish.wait()
+        await say_hello(exchange)
+
+    async with FakeFoundry(chat=hold_batches) as fake:
+        gateway = start_gateway(fake.url, MODEL="fake-model")
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, headers=gateway.headers) as session:
+
+            async def one() -> int:
+                url = f"{gateway.base_url}/embeddings"
+                async with session.post(url, json=embed) as answer:
+                    return answer.status
+
+            batches = [asyncio.create_task(one()) for _ in range(200)]
+            await gateway.eventually(
+                lambda status: (status["queue"]["active"], status["queue"]["waiting"]) == (4, 32),
+                "half of all places are taken",
+            )
+            chats = await asyncio.gather(*(ask(session, gateway, stream=True) for _ in range(36)))
+            assert set(chats) == {"answered"}
+            finish.set()
+            statuses = collections.Counter(await asyncio.gather(*batches))
+    assert statuses == {200: 4 + 32, 429: 200 - 36}

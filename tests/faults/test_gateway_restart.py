@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from support.fake_foundry import FakeFoundry
-from support.foundry import Foundry, free_port_pair, start_foundry_v2
+from support.foundry import Foundry, start_foundry_v2
+from support.processes import free_port_pair
 
 if TYPE_CHECKING:
     from support.gateway import Gateway, StartGateway
@@ -30,15 +29,15 @@ async def ask(gateway: Gateway, **more: object) -> tuple[int, dict[str, Any]]:
 
 async def test_a_restarted_foundry_is_used_again_at_once(start_gateway: StartGateway) -> None:
     port = free_port_pair()
-    gateway = start_gateway(f"http://127.0.0.1:{port}", MODEL="foundry-demo")
+    # It looks by itself once an hour: whoever asks is what finds Foundry Local back.
+    settings = {"GATEWAY_REFRESH_INTERVAL": "3600", "GATEWAY_REFRESH_INTERVAL_IDLE": "3600"}
+    gateway = start_gateway(f"http://127.0.0.1:{port}", MODEL="foundry-demo", **settings)
     status, body = await ask(gateway)
     assert (status, body["error"]["cause"]) == (503, "refused")
     for _ in range(2):
         with start_foundry_v2(port=port):
-            started = time.monotonic()
             status, body = await ask(gateway)
             assert status == 200, body
-            assert time.monotonic() - started < 2
             assert gateway.status()["status"] == "ok"
         status, body = await ask(gateway)
         assert (status, body["error"]["cause"]) == (503, "refused")
@@ -68,13 +67,13 @@ async def test_a_frozen_foundry_is_unreachable_and_recovers_when_thawed(
         assert (await ask(gateway))[0] == 200
         os.kill(foundry.pid, signal.SIGSTOP)
         try:
-            status = gateway.wait_until(lambda status: status["status"] == "down", "down", 15)
+            status = gateway.wait_until(lambda status: status["status"] == "down", "down")
             assert status["upstreams"][0]["error"]["cause"] == "timed_out"
             code, body = await ask(gateway)
             assert (code, body["error"]["cause"]) == (503, "timed_out")
         finally:
             os.kill(foundry.pid, signal.SIGCONT)
-        gateway.wait_until(lambda status: status["ready"], "recovered", 5)
+        gateway.wait_until(lambda status: status["ready"], "recovered")
         assert (await ask(gateway))[0] == 200
 
 
@@ -97,7 +96,7 @@ async def test_the_next_preference_answers_while_the_first_is_away(
     assert [one["active"] for one in described["upstreams"]] == [False, True]
     async with FakeFoundry(port=first.port) as again:
         await gateway.eventually(
-            lambda status: status["upstreams"][0]["active"], "the first is preferred again", 3
+            lambda status: status["upstreams"][0]["active"], "the first is preferred again"
         )
         assert (await ask(gateway))[0] == 200
         assert len(again.chats) == 1
@@ -110,10 +109,12 @@ async def test_a_runtime_of_the_stacks_own_that_was_never_started_is_not_shown(
         foundry_v2.url, MODEL="foundry-demo", EMBEDDED_URL="http://no-such-host.invalid:51211"
     )
     assert (await ask(gateway))[0] == 200
-    await asyncio.sleep(0.2)
-    status = gateway.status()
+    # Until its name was looked for, it is shown: it may be there.
+    status = await gateway.eventually(
+        lambda status: [upstream["url"] for upstream in status["upstreams"]] == [foundry_v2.url],
+        "only what was started",
+    )
     assert status["status"] == "ok"
-    assert [upstream["url"] for upstream in status["upstreams"]] == [foundry_v2.url]
 
 
 async def test_the_demo_model_stands_in_on_the_stacks_own_runtime(

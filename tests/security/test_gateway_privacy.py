@@ -101,7 +101,8 @@ async def test_a_load_that_fails_does_not_tell_which_name_was_asked_for(
 
     async with FakeFoundry(everything=fail) as fake:
         gateway = start_gateway(fake.url, MODEL="fake-model")
-        await asyncio.sleep(0.3)
-        answer = await ask(gateway, chat_body(model=SECRET))
-        assert answer.status in (404, 503)
+        async with asyncio.timeout(10):
+            while not fake.asked("/models/load/"):  # until then it does not know the name
+                answer = await ask(gateway, chat_body(model=SECRET))
+                assert answer.status in (404, 503)
         await assert_untold(gateway)

@@ -49,6 +49,14 @@ def test_has_a_fixed_version(written: dict, name: str):
     assert tag[0].isdigit(), "a tag such as `latest` names a different image every month"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_registry_is_asked_for_it(written: dict, name: str):
+    assert written["services"][name]["build"]
+    assert written["services"][name]["pull_policy"] == "never", (
+        "whoever has the name could run here"
+    )
+
+
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOTS))
 def test_is_checked_and_restarted(written: dict, name: str):
     service = written["services"][name]

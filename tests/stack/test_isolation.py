@@ -1,7 +1,6 @@
 """Who reaches whom: the apps nothing outside, the host no Foundry Local, the edge what it must."""
 
 import http.server
-import json
 import socket
 import threading
 import urllib.request
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support import engine
 from support.outside import Outside, outside_machine
 from support.stack import PROJECT, RunningStack, eventually
 
@@ -38,8 +38,8 @@ def port_of_the_host() -> Iterator[int]:
 def addresses_of_the_host(stack: RunningStack) -> list[str]:
     """Every address by which a container could know this machine."""
     networks = ["bridge", *(f"{PROJECT}_{name}" for name in NETWORKS)]
-    listing = stack._run("docker", "network", "inspect", *networks).stdout
-    addresses = [entry["Gateway"] for net in json.loads(listing) for entry in net["IPAM"]["Config"]]
+    found = [engine.client().networks.get(name).attrs for name in networks]
+    addresses = [entry["Gateway"] for network in found for entry in network["IPAM"]["Config"]]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
         own.connect((OUTSIDE[0].partition(":")[0], 9))  # sends nothing, chooses a source address
         addresses.append(own.getsockname()[0])
@@ -139,20 +139,19 @@ def test_a_shutdown_sent_from_this_machine_does_not_reach_the_runtime(stack: Run
 
 
 def test_the_runtime_is_found_again_after_a_restart_with_another_address(stack: RunningStack):
-    network = f"{PROJECT}_runtime"
+    network = engine.client().networks.get(f"{PROJECT}_runtime")
     container = stack.container_id("foundry-local")
     before = addresses_of_the_runtime(stack)["runtime"]
     image = stack.inspect("gateway")["Image"]
     stack.compose("stop", "--timeout", "5", "foundry-local")
-    other = ""
+    other = None
     try:
-        stack._run("docker", "network", "disconnect", network, container)
+        network.disconnect(container)
         # Another container takes the address that has become free.
-        sleep = ("python", "-c", "import time; time.sleep(600)")
-        command = ("docker", "run", "--detach", "--rm", "--network", network, image, *sleep)
-        other = stack._run(*command).stdout.strip()
-        names = ("--alias", "foundry-local", "--alias", "foundry-local.runtime")
-        stack._run("docker", "network", "connect", *names, network, container)
+        sleep = ["python", "-c", "import time; time.sleep(600)"]
+        how = {"detach": True, "auto_remove": True, "network": network.name}
+        other = engine.client().containers.run(image, sleep, **how)
+        network.connect(container, aliases=["foundry-local", "foundry-local.runtime"])
         stack.compose("start", "foundry-local")
         after = addresses_of_the_runtime(stack)["runtime"]
         assert after != before
@@ -161,7 +160,7 @@ def test_the_runtime_is_found_again_after_a_restart_with_another_address(stack: 
         assert stack.ask("Hello!").status == 200
     finally:
         if other:
-            stack._run("docker", "kill", other)
+            other.kill()
         stack.compose("up", "--detach", "--no-build", "--force-recreate", "--wait", "foundry-local")
     eventually(lambda: stack.status()["ready"])
 

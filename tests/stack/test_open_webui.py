@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import TimeoutError as NotThere
 
+from support import engine
 from support.browser import open_page
 from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
 from support.stack import ROOT, RunningStack, eventually, get
@@ -29,6 +30,7 @@ class FirstStart:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def first_start(stack: RunningStack, browser) -> FirstStart:
+    forget_everybody(stack)
     eventually(lambda: get(f"{stack.open_webui}/ready").status == 200, 240)
     async with open_page(browser, stack.open_webui, viewport={"width": 1280, "height": 800}) as (
         page,
@@ -57,6 +59,14 @@ async def first_start(stack: RunningStack, browser) -> FirstStart:
             [line for line in record.console if "Content Security Policy" in line],
             await page.evaluate("localStorage.token"),
         )
+
+
+def forget_everybody(stack: RunningStack) -> None:
+    """Begin anew, as the README says: other tests may have made an administrator."""
+    stack.compose("rm", "--stop", "--force", SERVICE)
+    project = stack.environment["COMPOSE_PROJECT_NAME"]
+    engine.client().volumes.get(f"{project}_open-webui-data").remove()
+    stack.compose("up", "--detach", "--no-build", SERVICE)
 
 
 async def drawn(page, button: str) -> None:

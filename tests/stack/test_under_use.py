@@ -27,6 +27,7 @@ TROUBLE = {
     "overview / Alerts firing / A",
     "probes / What is wrong / A",
     "probes / Skipped, by reason / A",
+    "probes / Failures, by reason / A",
 }
 PANELS = [target for target in TARGETS if str(target) not in TROUBLE]
 

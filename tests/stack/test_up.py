@@ -1,9 +1,12 @@
 """scripts/up.py from the outside: what it prints, and that running it again changes nothing."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from support.stack import RunningStack
+import pytest
+
+from support.stack import ROOT, RunningStack
 
 QUICK_SECONDS = 45
 
@@ -19,7 +22,21 @@ def test_it_prints_the_models_answer_and_the_table_of_addresses(stack: RunningSt
     assert stack.api_key not in stack.first_run
 
 
-def test_a_second_run_is_quick_and_changes_nothing(stack: RunningStack):
+@pytest.fixture
+def bytecode() -> Iterator[None]:
+    """What scripts, tests and other Pythons leave beside every source that goes into an image."""
+    packages = {source.parent for source in ROOT.glob("*/*/src/*/*.py")}
+    left = [package / "__pycache__" / "left_behind.cpython-399.pyc" for package in packages]
+    assert len(left) > 4
+    for one in left:
+        one.parent.mkdir(exist_ok=True)
+        one.touch()
+    yield
+    for one in left:
+        one.unlink()
+
+
+def test_a_second_run_is_quick_and_changes_nothing(stack: RunningStack, bytecode: None):
     settings = Path(stack.environment["COMPOSE_ENV_FILES"])
     names = [name for name in stack.compose("config", "--services").split() if name != "secrets"]
     before = {name: (stack.container_id(name), stack.inspect(name)["Image"]) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -50,6 +51,16 @@ class ChatApp:
             if name == sample:
                 return float(value)
         return 0.0
+
+    async def becomes(self, sample: str, value: float, within: float = 30.0) -> None:
+        """Wait until a sample has this value."""
+        try:
+            async with asyncio.timeout(within):
+                while await asyncio.to_thread(self.metric, sample) != value:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            metrics = self.get("/metrics")
+            raise AssertionError(f"{sample} not {value:g} in {within:g} s:\n{metrics}") from None
 
     def stop(self) -> int:
         """End it as ``docker stop`` would; returns its exit code."""

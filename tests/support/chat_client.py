@@ -81,9 +81,8 @@ class ChatClient:
         self._changed = asyncio.Condition()
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._actions: dict[str, list[dict[str, Any]]] = {}
-        self._socket = socketio.AsyncClient(reconnection=False)
-        for event in EVENTS:
-            self._socket.on(event, self._handler(event))
+        self._lost: list[Any] = []
+        self._socket = self._new_socket()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -104,7 +103,8 @@ class ChatClient:
         except socketio.exceptions.ConnectionError:
             await self._socket.eio.http.close()  # the library leaves it open
             raise
-        await self._socket.emit("connection_successful")
+        # With an answer: what the app sends to a browser that comes back has come before it.
+        await self._socket.call("connection_successful")
 
     async def _connect(self) -> None:
         await self._socket.connect(
@@ -123,12 +123,17 @@ class ChatClient:
 
     async def disconnect(self) -> None:
         """Close the connection, as a closed tab does."""
-        await self._socket.disconnect()
+        for socket in (self._socket, *self._lost):
+            await socket.disconnect()
+
+    def lose_line(self) -> None:
+        """Hear no more without the app's noticing; ``connect`` then comes back."""
+        self._lost.append(self._socket)
+        self._socket = self._new_socket()
 
     async def leave(self) -> None:
         """Press New Chat, which gives this one up."""
-        await self._socket.emit("clear_session")
-        await asyncio.sleep(0.1)
+        await self._socket.call("clear_session")
         await self.disconnect()
 
     async def ask(self, text: str, within: float = ANSWER_TIMEOUT) -> Answer:
@@ -176,7 +181,7 @@ class ChatClient:
         self._task_ended.clear()
         await self._socket.emit("chat_settings_change", {**current, **values})
         # Chainlit shows taking over settings as a task of its own.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ANSWER_TIMEOUT):
             await self._task_ended.wait()
 
     async def finish(self, answer: Answer, within: float = ANSWER_TIMEOUT) -> Answer:
@@ -186,7 +191,7 @@ class ChatClient:
             await self._task_ended.wait()
         return answer
 
-    async def until(self, condition: Callable[[], Any], within: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Any], within: float = ANSWER_TIMEOUT) -> None:
         """Wait for something to have come."""
         try:
             async with asyncio.timeout(within), self._changed:
@@ -230,8 +235,16 @@ class ChatClient:
         self.messages[message_id] = message
         return message
 
-    def _handler(self, event: str) -> Callable[..., Any]:
+    def _new_socket(self) -> Any:
+        socket = socketio.AsyncClient(reconnection=False)
+        for event in EVENTS:
+            socket.on(event, self._handler(event, socket))
+        return socket
+
+    def _handler(self, event: str, socket: Any) -> Callable[..., Any]:
         async def handle(data: Any = None) -> None:
+            if socket is not self._socket:
+                return
             getattr(self, f"_on_{event}")(data)
             async with self._changed:
                 self._changed.notify_all()

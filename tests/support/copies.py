@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support import engine
 from support.processes import free_port
 from support.stack import RunningStack, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+
+    from docker.models.containers import Container
 
 MEBIBYTE = 1024 * 1024
 
@@ -22,7 +23,7 @@ MEBIBYTE = 1024 * 1024
 class Copy:
     """A container of a service's image with that service's limits, on a loopback port."""
 
-    container: str
+    container: Container
     port: int
     limit: int
 
@@ -33,17 +34,17 @@ class Copy:
 
     def memory(self) -> int:
         """What its processes hold now, in bytes: without files in the kernel's cache."""
-        told = _docker("exec", self.container, "cat", "/proc/1/cgroup")
+        told = engine.run_in(self.container, "cat", "/proc/1/cgroup").stdout
         for line in told.splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers in {"", "memory"}:
-                return _anonymous(path, self.container)
+                return _anonymous(path, engine.id_of(self.container))
         raise AssertionError(f"no control group of memory: {told}")
 
     def state(self) -> Mapping[str, Any]:
         """What Docker tells about its life: `Running`, `OOMKilled`, `StartedAt`…"""
-        inspected: Sequence[Mapping[str, Any]] = json.loads(_docker("inspect", self.container))
-        state: Mapping[str, Any] = inspected[0]["State"]
+        self.container.reload()
+        state: Mapping[str, Any] = self.container.attrs["State"]
         return state
 
 
@@ -60,25 +61,25 @@ def copy_of(stack: RunningStack, service: str, port: int, **environment: str) ->
     inspected = stack.inspect(service)
     host = inspected["HostConfig"]
     published = free_port()
-    command = [
-        *("run", "--detach", "--read-only", "--cap-drop", "ALL", "--init"),
-        *("--security-opt", "no-new-privileges:true"),
-        *("--user", inspected["Config"]["User"], "--memory", str(host["Memory"])),
-        *("--pids-limit", str(host["PidsLimit"])),
-        *("--publish", f"127.0.0.1:{published}:{port}"),
-    ]
-    for path, options in host["Tmpfs"].items():
-        command += ["--tmpfs", f"{path}:{options}"]
-    for mount in inspected["Mounts"]:
-        if mount["RW"]:
-            command += ["--volume", mount["Destination"]]
-    for name, value in environment.items():
-        command += ["--env", f"{name}={value}"]
-    container = _docker(*command, inspected["Image"]).strip()
+    container = engine.client().containers.run(
+        inspected["Image"],
+        detach=True,
+        init=True,
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        user=inspected["Config"]["User"],
+        mem_limit=host["Memory"],
+        pids_limit=host["PidsLimit"],
+        ports={f"{port}/tcp": ("127.0.0.1", published)},
+        tmpfs=host["Tmpfs"],
+        volumes=[mount["Destination"] for mount in inspected["Mounts"] if mount["RW"]],
+        environment=environment,
+    )
     try:
         yield Copy(container, published, host["Memory"])
     finally:
-        _docker("rm", "--force", "--volumes", container)
+        container.remove(force=True, v=True)
 
 
 def settled(copy: Copy, most: float, seconds: float = 180.0) -> None:
@@ -98,9 +99,3 @@ def _anonymous(path: str, container: str) -> int:
             counted = {name: int(value) for name, _, value in (one.partition(" ") for one in lines)}
             return counted["anon"] if "anon" in counted else counted["rss"]
     raise AssertionError(f"no control group of {container} among {places}")
-
-
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.processes import running
+from support.processes import free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,9 +34,18 @@ SERVICES = {
     "gateway": 8000,
 }
 """Each service with the port on which the edge listens for it."""
+PORT_SETTINGS = {
+    name: setting
+    for name, setting, *_ in (
+        line.split("\t")
+        for line in (SOURCE / "menu.list").read_text().splitlines()
+        if not line.startswith("#")
+    )
+}
+"""The setting by which the menu learns where a service's port is published."""
 PAGES = tuple(name for name in SERVICES if name != "gateway")
 HEALTH_PORT = 8081
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 THIS_MACHINE = "127.0.0.3"
 """Where Docker's bridge is, as far as the edge under test knows."""
 ROUTES = (
@@ -119,11 +128,20 @@ def request_of(method: str, path: str, body: bytes = b"", /, **headers: str) -> 
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """Read an answer to its end."""
+    """Read to the end of the connection, and say so once the answer is there.
+
+    Having refused a body that is still to come, nginx waits for it; one that hears that nothing
+    will come closes at once. What follows the answer is read all the same.
+    """
     answer = b""
+    said = False
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65_536):
             answer += piece
+            if not said and is_whole(answer):
+                said = True
+                with contextlib.suppress(OSError):  # closed already
+                    connection.shutdown(socket.SHUT_WR)
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head:
         return Answer(0, {}, b"")
@@ -132,6 +150,13 @@ def read_answer(connection: socket.socket) -> Answer:
     if headers.get("transfer-encoding") == "chunked":
         body = unchunked(body)
     return Answer(int(first.split()[1]), headers, body)
+
+
+def is_whole(answer: bytes) -> bool:
+    """Whether an answer has the length that it announces, or the end of its last piece."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^Content-Length: (\d+)\r?$", head)
+    return len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
 
 
 def unchunked(body: bytes) -> bytes:
@@ -179,15 +204,6 @@ def stand_in(seen: Seen) -> Iterator[int]:
         ended.set()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on which nothing listens now."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def nginx_program() -> str:
     """Where nginx is; Debian keeps it where only root's PATH leads."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -218,8 +234,8 @@ def serve_edge(
     (folder / "routes").write_text(routes)
     (folder / "kernel").write_text(kernel)
     seen = Seen()
-    *listening, health = free_ports(len(SERVICES) + 1)
-    ports = dict(zip(SERVICES, listening, strict=True))
+    ports = {name: free_port() for name in SERVICES}
+    health = free_port()
     configuration = (source / "nginx.conf").read_text()
     for name, port in SERVICES.items():
         configuration = configuration.replace(f"listen {port} ", f"listen 127.0.0.1:{ports[name]} ")
@@ -240,6 +256,7 @@ def serve_edge(
             "EDGE_RUNTIME": str(runtime),
             "EDGE_ROUTES": str(folder / "routes"),
             "EDGE_KERNEL": str(folder / "kernel"),
+            **{PORT_SETTINGS[name]: str(port) for name, port in ports.items()},
             **settings,
         }
         # As root, nginx would hand its files to a user who may not read this folder.

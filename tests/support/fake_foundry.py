@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from support.processes import free_port_pair
 
 VARIANT = "fake-model-generic-cpu:1"
 ALIAS = "fake-model"
@@ -28,8 +29,8 @@ class Exchange:
     path: str
     body: bytes
     writer: asyncio.StreamWriter
-    gone_at: float | None = None
-    """When the client was seen to have left, by ``time.monotonic()``."""
+    gone: bool = False
+    """Whether the client was seen to leave before it was answered."""
 
     @property
     def json(self) -> Any:
@@ -115,7 +116,7 @@ class FakeFoundry:
 
     Args:
         dialect: ``v2``, ``v1`` or ``legacy``.
-        chat: What happens to a chat.
+        chat: What happens to a chat, and to texts to embed.
         load: What happens to a load, before the model counts as loaded.
         loaded: Variants that are loaded from the start.
         port: Fixed, to come back where another one was.
@@ -144,8 +145,9 @@ class FakeFoundry:
         return [one.path for one in self.exchanges if one.path.startswith(path_start)]
 
     async def __aenter__(self) -> Self:
+        # Its next one stays free, where a gateway looks for a companion.
+        self.port = self.port or free_port_pair()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         return self
@@ -185,7 +187,7 @@ class FakeFoundry:
         try:
             await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
-                exchange.gone_at = time.monotonic()
+                exchange.gone = True
                 raise ConnectionResetError
             answering.result()
         finally:
@@ -198,7 +200,7 @@ class FakeFoundry:
             await self.everything(exchange)
             return
         path = exchange.path
-        if path == "/v1/chat/completions":
+        if path in {"/v1/chat/completions", "/v1/embeddings"}:
             await (self._refuse(exchange) or self.chat(exchange))
         elif (answer := self._tables().get(path)) is not None:
             await exchange.answer(answer)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import end, python_path, running
+from support.processes import end, free_port_pair, python_path, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +79,7 @@ def start_foundry_v2(
     data_dir: Path | None = None,
     wait_for: Sequence[str] = (DEMO_ALIAS,),
     public: bool = False,
+    through: Sequence[str] = (),
 ) -> Iterator[Foundry]:
     """Run ``python -m foundry_host`` on loopback.
 
@@ -90,12 +90,14 @@ def start_foundry_v2(
         data_dir: Where it writes; a fresh directory by default.
         wait_for: Aliases that must be loaded before the test goes on.
         public: Whether it may look for Microsoft's catalog.
+        through: A command that runs it, such as ``setpriv`` with its options.
     """
     port = port or free_port_pair()
     url = f"http://127.0.0.1:{port}"
     companion = f"http://127.0.0.1:{port + 1}"
     with tempfile.TemporaryDirectory(prefix="foundry-v2-", ignore_cleanup_errors=True) as scratch:
         command = [
+            *through,
             sys.executable,
             "-m",
             "foundry_host",
@@ -146,11 +148,17 @@ def get_json(url: str, timeout: float = 10.0) -> Any:
         return json.load(response)
 
 
-def post_json(url: str, body: Any, *, timeout: float = 30.0, allow_errors: bool = False) -> Any:
+def post_json(
+    url: str,
+    body: Any,
+    *,
+    timeout: float = 30.0,
+    allow_errors: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
     """POST ``body`` and decode the answer; with ``allow_errors`` also give the status."""
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, json.dumps(body).encode(), fields)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             answer = json.load(response)
@@ -160,20 +168,6 @@ def post_json(url: str, body: Any, *, timeout: float = 30.0, allow_errors: bool 
             raise AssertionError(f"{url}: {error.code} {error.read().decode()}") from error
         with error:
             return error.code, json.load(error)
-
-
-def free_port_pair() -> int:
-    """A free loopback port whose next one is free too: web service and companion."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
-    raise AssertionError("no two neighbouring free ports")
 
 
 @contextlib.contextmanager

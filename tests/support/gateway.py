@@ -20,11 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
-from support.foundry import Foundry, free_port_pair
-from support.processes import python_path, running
+from support.foundry import Foundry
+from support.processes import free_port_pair, python_path, running
 
 SOURCE = Path(__file__).resolve().parents[2] / "services" / "gateway" / "src"
-START_TIMEOUT = 15.0
+START_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Gateway:
                 total += float(value)
         return total
 
-    def wait_until(self, condition: Callable[[Any], bool], what: str, timeout: float = 10.0) -> Any:
+    def wait_until(self, condition: Callable[[Any], bool], what: str, timeout: float = 30.0) -> Any:
         """Poll ``/status`` until a condition holds for it; returns it."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -101,7 +101,7 @@ class Gateway:
         raise AssertionError(f"not within {timeout} s: {what}; last seen: {json.dumps(status)}")
 
     async def eventually(
-        self, condition: Callable[[Any], bool], what: str, within: float = 10.0
+        self, condition: Callable[[Any], bool], what: str, within: float = 30.0
     ) -> Any:
         """``wait_until`` for a test whose own event loop plays the upstream."""
         return await asyncio.to_thread(self.wait_until, condition, what, within)
@@ -143,7 +143,7 @@ def _wait_for_health(gateway: Gateway) -> None:
     raise AssertionError(f"the gateway did not come up:\n{gateway.log}")
 
 
-async def until(condition: Callable[[], object], within: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within: float = 30.0) -> None:
     """Wait until a condition holds for something that cannot say so itself."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - plain values, read as they are

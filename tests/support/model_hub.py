@@ -39,7 +39,10 @@ class ModelHub:
     certificate: Path
     entries: list[dict[str, Any]] = field(default_factory=list)
     reachable: bool = True
-    seconds_per_query: float = 0.0
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    """Cleared, it keeps every query of the catalog waiting."""
+    queries: int = 0
+    """Of the catalog, answered or not."""
     blocks_to_send: float = math.inf
     """A download stands still after so many, until this is raised."""
     blocks_sent: int = 0
@@ -53,6 +56,11 @@ class ModelHub:
         size = sum(path.stat().st_size for path in self.files.iterdir())
         self.entries.append(_entry(alias, name, version, size_bytes or size))
         return f"{name}:{version}"
+
+    def count_query(self) -> None:
+        """One more query has come."""
+        with self._counting:
+            self.queries += 1
 
     def wait_for_turn(self) -> None:
         """Wait until one more block may be sent, and count it; not for ever."""
@@ -80,6 +88,7 @@ def run_model_hub(files: Path, scratch: Path) -> Iterator[ModelHub]:
     """Serve the model in the directory ``files`` until the block ends."""
     certificate, key = _certificate(scratch)
     hub = ModelHub(files, certificate)
+    hub.may_answer.set()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     handler = type("Handler", (_Handler,), {"hub": hub})
@@ -91,6 +100,7 @@ def run_model_hub(files: Path, scratch: Path) -> Iterator[ModelHub]:
     try:
         yield hub
     finally:
+        hub.may_answer.set()
         for server in (plain, secure):
             server.shutdown()
             server.server_close()
@@ -110,7 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         query = self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(self.hub.seconds_per_query)
+        self.hub.count_query()
+        self.hub.may_answer.wait(LONGEST_HOLD_SECONDS)
         if not self._absent():
             entries = matching(self.hub.entries, query)
             self._send(json.dumps({"value": entries, "totalCount": len(entries)}).encode())

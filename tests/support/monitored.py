@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from support.foundry import DEMO_ALIAS, START_TIMEOUT, free_port_pair, start_foundry_v2
+from support.foundry import DEMO_ALIAS, START_TIMEOUT, start_foundry_v2
 from support.gateway import Gateway, run_gateway
 from support.healthcheck import Healthcheck, start_healthcheck
-from support.processes import running
+from support.processes import dead_port, free_port_pair, running
 from support.prometheus import FOLDER as SHIPPED
 from support.prometheus import Prometheus, binary
 
@@ -57,7 +57,7 @@ class MonitoredStack:
 @contextlib.contextmanager
 def monitored_stack(folder: Path) -> Iterator[MonitoredStack]:
     """Run it all with this repository's own configuration of Prometheus, only faster."""
-    nowhere = f"127.0.0.1:{free_port_pair()}"
+    nowhere = f"127.0.0.1:{dead_port()}"
     with contextlib.ExitStack() as stack:
         foundry = stack.enter_context(start_foundry_v2())
         settings = {"FOUNDRY_URL": foundry.url, "MODEL": DEMO_ALIAS, "GATEWAY_MAX_CONCURRENCY": "2"}

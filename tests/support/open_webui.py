@@ -27,8 +27,8 @@ import pytest
 from aiohttp import web
 
 from lib import environment
-from support.foundry import ROOT, Foundry, free_port_pair
-from support.processes import running
+from support.foundry import ROOT, Foundry
+from support.processes import free_port_pair, running
 
 SOURCE = ROOT / "openwebui"
 HOST_DEMO_MODEL = ROOT / "services" / "foundry-local" / "src" / "foundry_host" / "demo_model"
@@ -73,6 +73,9 @@ class Recorder:
     answers: str | None = None
     port: int = field(default_factory=free_port_pair)
     asked: list[Asked] = field(default_factory=list)
+    most_at_once: int = 0
+    """Requests for embeddings that it answered at the same time."""
+    _embedding: int = 0
 
     @property
     def url(self) -> str:
@@ -93,6 +96,10 @@ class Recorder:
         if request.method == "POST":
             self.asked.append(Asked(request.path, body, dict(request.headers)))
         if self.embeds and request.path == "/v1/embeddings":
+            self._embedding += 1
+            self.most_at_once = max(self.most_at_once, self._embedding)
+            await asyncio.sleep(0.02)  # so that the next one comes while this one is answered
+            self._embedding -= 1
             return web.json_response(_embeddings(json.loads(body)))
         if self.answers is not None and request.path == "/v1/chat/completions":
             return await _said(request, json.loads(body), self.answers)
@@ -215,6 +222,7 @@ class OpenWebUI:
 
     url: str
     log: Path
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def signed_in(self, token: str | None) -> AsyncIterator[aiohttp.ClientSession]:
@@ -236,12 +244,13 @@ class OpenWebUI:
             return reply.status, json.loads(text) if text.startswith(("{", "[")) else text
 
     async def sign_in(self, email: str = ADMIN_EMAIL, password: str = ADMIN_PASSWORD) -> str:
-        """Sign in; returns the session's token."""
-        status, reply = await self.post(
-            "/api/v1/auths/signin", {"email": email, "password": password}
-        )
-        assert status == 200, reply
-        return str(reply["token"])
+        """Sign in, once for each account: it takes fifteen in three minutes; returns the token."""
+        if (email, password) not in self._tokens:
+            account = {"email": email, "password": password}
+            status, reply = await self.post("/api/v1/auths/signin", account)
+            assert status == 200, reply
+            self._tokens[email, password] = str(reply["token"])
+        return self._tokens[email, password]
 
     async def sign_up(self, name: str) -> tuple[int, Any]:
         """Ask for an account, as the sign-up page does."""
@@ -299,7 +308,7 @@ def open_webui(
         **installation,
     }
     log = directory / "log"
-    with running([str(_python()), str(SOURCE / "start.py")], env, log) as process:
+    with running([str(python()), str(SOURCE / "start.py")], env, log) as process:
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/ready", process, log)
         yield OpenWebUI(url, log)
@@ -307,7 +316,7 @@ def open_webui(
 
 def new_password(ui: OpenWebUI, email: str) -> subprocess.CompletedProcess[str]:
     """Run ``new_password.py`` beside a running Open WebUI, as in its container."""
-    command = [str(_python()), str(SOURCE / "new_password.py"), email]
+    command = [str(python()), str(SOURCE / "new_password.py"), email]
     env = {"PATH": os.environ["PATH"], "DATA_DIR": str(ui.log.parent / "data")}
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
@@ -319,7 +328,7 @@ def start_refused(**installation: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
-def _python() -> Path:
+def python() -> Path:
     """Open WebUI's own environment: its packages and ours exclude each other."""
     return environment.ensure(VENV, SOURCE / "requirements.lock", sources=(environment.COMMON,))
 

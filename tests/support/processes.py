@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import signal
 import socket
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOP_TIMEOUT = 15.0
+LOOPBACK = "127.0.0.1"
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to whoever connects, or binds to any: a port of these that is free
+does not become another program's before it is used, or while what had it is stopped."""
+SHARE = 250
+"""Ports of one process that runs tests."""
 
 
 def python_path(source: Path) -> str:
@@ -24,19 +32,65 @@ def python_path(source: Path) -> str:
 
 
 def free_ports(names: Iterable[str]) -> dict[str, str]:
-    """A port for each name, on which nothing listens now; no two are the same."""
-    with contextlib.ExitStack() as held:
-        ports = {}
-        for name in names:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            ports[name] = str(probe.getsockname()[1])
-        return ports
+    """A port for each name, as ``free_port`` gives it; no two are the same."""
+    return {name: str(free_port()) for name in names}
 
 
 def free_port() -> int:
-    """A port on which nothing listens now; who needs several asks ``free_ports`` for all."""
-    return int(free_ports(["only"])["only"])
+    """A port of loopback on which nothing listens, and nothing will but what it is drawn for."""
+    _, ports = _share()
+    return next(port for port in ports if _is_free(port))
+
+
+def free_port_pair() -> int:
+    """A free port whose next one is free too: web service and companion."""
+    for _ in range(SHARE):
+        first = free_port()
+        if free_port() == first + 1:
+            return first
+    raise AssertionError("no two neighbouring free ports")
+
+
+def dead_port() -> int:
+    """The port that refuses everybody: it is held, and nobody listens."""
+    return int(_dead()[0].getsockname()[1])
+
+
+@functools.cache
+def _share() -> tuple[socket.socket, Iterator[int]]:
+    """Ports that are this process's alone while the socket is open, in turn.
+
+    Tests run in several processes, and perhaps in several checkouts.
+    """
+    for first in PORTS[::SHARE]:
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind((LOOPBACK, first))
+        except OSError:
+            claim.close()
+        else:
+            return claim, itertools.cycle(range(first, first + SHARE))
+    raise AssertionError("too many processes run tests: no ports are left for this one")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+@functools.cache
+def _dead() -> list[socket.socket]:
+    held = [socket.socket()]
+    port = free_port()
+    held[0].bind((LOOPBACK, port))
+    with contextlib.suppress(OSError):  # where there is no IPv6, nobody listens there either
+        held.append(socket.socket(socket.AF_INET6))
+        held[1].bind(("::1", port))
+    return held
 
 
 @contextlib.contextmanager
@@ -61,6 +115,13 @@ def running(
         yield process
     finally:
         end(process)
+
+
+def ask_to_stop_thrice(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM, SIGINT and SIGTERM again, as close together as can be."""
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(name)
 
 
 def end(process: subprocess.Popen[bytes]) -> int:

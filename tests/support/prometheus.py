@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.foundry import free_port_pair
-from support.processes import running
+from support.processes import free_port_pair, running
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "monitoring" / "prometheus"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 TOKEN_INTERVAL = 0.005
+KEEPALIVE_INTERVAL = 0.1
 
 
 def model(alias: str, **details: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class ScriptedGateway:
     """Answers each question with ``You said: <question>``, unless the question is a command.
 
     ``endless``          words until the client goes away
-    ``loading``          two seconds of keep-alive comments first
+    ``loading``          keep-alive comments until ``loaded``
     ``break``            a few words, then an error event
     ``cut``              a few words, then the connection ends
     ``refuse <code>``    an error status, once; ``healed`` lifts it
@@ -57,6 +58,10 @@ class ScriptedGateway:
         self.healed = False
         # How many of the next requests to refuse, whatever they ask.
         self.refusals = 0
+        self.loaded = asyncio.Event()
+        # Cleared, it holds every answer after its first word.
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.closed = asyncio.Event()
         self.url = ""
 
@@ -66,6 +71,8 @@ class ScriptedGateway:
         self.models = [model("scripted", default=True)]
         self.healed = False
         self.refusals = 0
+        self.loaded.clear()
+        self.may_go_on.set()
         self.closed.clear()
 
     @asynccontextmanager
@@ -104,13 +111,14 @@ class ScriptedGateway:
 
     async def _stream(self, command: str, question: str, response: web.StreamResponse) -> None:
         async def say(text: str) -> None:
-            await response.write(_event({"choices": [{"index": 0, "delta": {"content": text}}]}))
+            await response.write(_text(text))
 
         if command == "loading":
-            for _ in range(20):
+            while not self.loaded.is_set():
                 await response.write(b": loading scripted\n\n")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(KEEPALIVE_INTERVAL)
         await say("You ")
+        await self.may_go_on.wait()
         await say(f"said: {question}")
         count = 0
         while command == "endless":
@@ -126,8 +134,8 @@ class ScriptedGateway:
             return
         if command == "cut" and not self.healed:
             return
-        for number in range(300 if command == "count" else 0):
-            await say(f" {number}")
+        if command == "count":
+            await response.write(b"".join(_text(f" {number}") for number in range(300)))
         await response.write(
             _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
             + _event({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7}})
@@ -137,6 +145,10 @@ class ScriptedGateway:
 
 def _event(chunk: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps({"model": "scripted", **chunk}).encode() + b"\n\n"
+
+
+def _text(text: str) -> bytes:
+    return _event({"choices": [{"index": 0, "delta": {"content": text}}]})
 
 
 def _error(status: int, code: str, message: str, remedy: str) -> web.Response:

@@ -48,7 +48,7 @@ class ScriptedModel:
     ) -> None:
         self.downloading.set()
         if self.endless and cancel_event:
-            cancel_event.wait(10)
+            assert cancel_event.wait(60)
             raise RuntimeError("download cancelled by user progress callback")
         for step in self.steps:
             if progress_callback:

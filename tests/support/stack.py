@@ -21,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lib.addresses import ADDRESSES
+from support import engine
 from support.open_webui import ADMIN_EMAIL, ADMIN_PASSWORD
 from support.processes import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from docker.models.containers import Container
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "foundry-chat-test"
@@ -164,7 +167,7 @@ class RunningStack:
 
     def run_in(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container; its exit status is the caller's to judge."""
-        return self._run("docker", "compose", "exec", "-T", service, *command, check=False)
+        return engine.run_in(self._container(service), *command)
 
     def reach(self, service: str, *targets: str) -> dict[str, str]:
         """What came of connecting to each ``host:port`` from a service's container."""
@@ -175,11 +178,11 @@ class RunningStack:
 
     def container_id(self, service: str) -> str:
         """The id of a service's container, running or not."""
-        return self.compose("ps", "--all", "--quiet", service).strip()
+        return engine.id_of(self._container(service))
 
     def inspect(self, service: str) -> Any:
         """What ``docker inspect`` tells about a service's container."""
-        return json.loads(self._run("docker", "inspect", self.container_id(service)).stdout)[0]
+        return self._container(service).attrs
 
     def ask(self, question: str, key: str | None = None) -> Answer:
         """One chat, not streamed."""
@@ -203,6 +206,9 @@ class RunningStack:
         """The gateway's ``/status``."""
         return get(f"{self.gateway}/status").json()
 
+    def _container(self, service: str) -> Container:
+        return engine.container(self.environment["COMPOSE_PROJECT_NAME"], service)
+
     def _run(
         self, *command: str, check: bool = True, seconds: float = 120
     ) -> subprocess.CompletedProcess[str]:
@@ -225,7 +231,13 @@ class RunningStack:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The stack with the built-in demo model, up and healthy."""
+    """The stack with the built-in demo model, up and healthy.
+
+    ``scripts/up.py`` brings it up, for that is what users run. What tests do to it afterwards is
+    not left to testcontainers' ``DockerCompose``: it has no ``kill``, ``pause`` or ``up
+    --no-build --force-recreate``, and runs everything in the environment of this process, while
+    ``tests/stack/test_secrets.py`` has the same stack under two.
+    """
     env_file = tmp_path_factory.mktemp("stack") / ".env"
     env_file.write_text(CONTAINERS_SHOWN.format(group=Path("/var/run/docker.sock").stat().st_gid))
     foreign = {name for name in os.environ if name.startswith(SETTINGS_OF_THE_STACK)}
@@ -243,7 +255,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     stack.compose(*down)
     try:
         printed = stack.up("--embedded")
-        key = stack.compose("exec", "-T", "gateway", "python", "-m", "foundry_gateway", "api-key")
-        yield RunningStack(environment, printed, key.strip())
+        key = stack.run_in("gateway", "python", "-m", "foundry_gateway", "api-key")
+        assert key.returncode == 0, key.stderr
+        yield RunningStack(environment, printed, key.stdout.strip())
     finally:
         stack.compose(*down)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from foundry_healthcheck import runbook
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
@@ -48,14 +50,6 @@ MODULES = {
     "foundry": "foundry",
     "chainlit-socket": "websocket",
     "prometheus": "prometheus",
-}
-PORTS = {
-    "chainlit": 8080,
-    "chainlit-socket": 8080,
-    "open-webui": 3000,
-    "webgpu": 5173,
-    "prometheus": 9090,
-    "grafana": 3001,
 }
 USUAL = {"chat": 0.31, "foundry": 0.006, "open-webui": 0.019, "prometheus": 0.034}
 MODEL = {
@@ -97,7 +91,7 @@ def history(name: str, outcomes: str = "u" * 100) -> list[dict[str, Any]]:
 def part(name: str, outcomes: str = "u" * 100, **changes: Any) -> dict[str, Any]:
     """One part as `/api/status` describes it; up unless ``changes`` say otherwise."""
     past = history(name, outcomes)
-    facts: dict[str, Any] = {"page_port": PORTS[name]} if name in PORTS else {}
+    facts: dict[str, Any] = {}
     if name == "chat":
         facts |= MODEL
     if name == "foundry":
@@ -216,8 +210,12 @@ async def canned_probe(
     async def index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGE / "index.html")
 
+    async def alerts(_: web.Request) -> web.Response:
+        return web.Response(text=runbook.page(), content_type="text/html")
+
     app = web.Application(middlewares=[with_policy])
     app.router.add_get("/", index)
+    app.router.add_get("/alerts", alerts)
     app.router.add_get("/api/status", probe.handle)
     app.router.add_static("/static/", PAGE)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

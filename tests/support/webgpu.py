@@ -25,14 +25,13 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from support.browser import ARGUMENTS, chromium
-from support.foundry import free_port_pair
 from support.gateway import Gateway
-from support.processes import running
+from support.processes import free_port_pair, running
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "services" / "webgpu-static"
 CACHE = ROOT / ".cache" / "webgpu-static"
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 WEBGPU_ARGUMENTS = (
     *(argument for argument in ARGUMENTS if argument != "--disable-gpu"),
@@ -60,16 +59,16 @@ class Page:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
 
-def install_packages() -> None:
-    """Make node_modules hold exactly what the lock says, once per lock."""
-    lock = SOURCE / "package-lock.json"
-    stamp = SOURCE / "node_modules" / ".lock.sha256"
+def install_packages(folder: Path = SOURCE) -> None:
+    """Make a folder's node_modules hold exactly what its lock says, once per lock."""
+    lock = folder / "package-lock.json"
+    stamp = folder / "node_modules" / ".lock.sha256"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     npm = shutil.which("npm")
     assert npm, "There is no npm. On Debian: apt-get install nodejs npm."
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
     stamp.write_text(digest)
 
 
@@ -81,9 +80,9 @@ def assemble(folder: Path) -> None:
     _run([node, "build.mjs", "--out", str(folder), "--cache", str(CACHE)])
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], folder: Path = SOURCE) -> None:
     done = subprocess.run(
-        command, cwd=SOURCE, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert done.returncode == 0, f"{' '.join(command[1:])}:\n{done.stdout.decode()}"
 

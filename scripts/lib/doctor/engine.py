@@ -1,14 +1,14 @@
 """Docker and Compose: there, running, new enough, allowed; and what this stack is made of."""
 
-import json
 import shutil
 
-from lib import docker
+from lib import docker, kinds
 from lib.compose import CONTROL_SEQUENCE, Container
 from lib.doctor import container_view
 from lib.doctor.results import Check, Result, failed, ok, skipped
 from lib.doctor.scene import Scene
 from lib.doctor.shell import COMPOSE_SECONDS, ask, script
+from lib.environment import ROOT
 
 ONE_SHOTS = {"secrets"}
 """Services whose container is meant to end."""
@@ -18,7 +18,13 @@ def check_docker(scene: Scene) -> Result:
     """The engine: installed, running, allowed, new enough."""
     if shutil.which("docker") is None:
         return failed("Docker is not installed", docker.how_to_install(), installed=False)
+    client = ask(["docker", "--version"]).out
     said = scene.docker_version()
+    server = kinds.read_object(said.out)
+    unfit = kinds.obstacle(client, server, scene.docker_info(), docker.endpoint(), ROOT)
+    if unfit is not None:
+        what = unfit.problem.removesuffix(".")
+        return failed(what, unfit.remedy, installed=True, running=bool(server))
     if said.timed_out:
         return failed(
             "the Docker engine does not answer (no word within 10 s)",
@@ -29,7 +35,6 @@ def check_docker(scene: Scene) -> Result:
     if not scene.docker_answers():
         problem = docker.why_silent(said.err)
         return failed(problem.problem, problem.remedy, installed=True, running=False)
-    server = json.loads(said.out)
     version = str(server.get("Version", ""))
     facts = {
         "installed": True,
@@ -37,26 +42,27 @@ def check_docker(scene: Scene) -> Result:
         "version": version,
         "system": scene.docker_info().get("OperatingSystem"),
         "project": scene.project,
+        "rootless": kinds.is_rootless(scene.docker_info()),
     }
     oldest = ".".join(map(str, docker.OLDEST_ENGINE))
     if docker.version_in(version) < docker.OLDEST_ENGINE:
         message = f"Engine {version} is too old; {oldest} or newer is expected"
         return Result("failed", message, docker.how_to_upgrade(), facts)
     where = "in a virtual machine" if scene.in_virtual_machine() else "on this machine's kernel"
+    if facts["rootless"]:
+        where += ", rootless"
     return ok(f"Engine {version} is running, {where}", **facts)
 
 
 def check_compose(scene: Scene) -> Result:
     """Compose and Buildx: there and new enough; and the stack's files make sense to Compose."""
-    found = {}
-    for name, words, oldest in (
-        ("Compose", ["compose", "version", "--short"], docker.OLDEST_COMPOSE),
-        ("Buildx", ["buildx", "version"], docker.OLDEST_BUILDX),
-    ):
-        said = ask(["docker", *words])
-        version = docker.version_in(said.out)
+    found: dict[str, str] = {}
+    for name in ("Compose", "Buildx"):
+        compose = found.get("compose", "")
+        oldest = docker.oldest_buildx(compose) if compose else docker.OLDEST_COMPOSE
+        version = docker.version_in(docker.plugin_version(name.lower()))
         wanted = ".".join(map(str, oldest))
-        if not said.ok or not version:
+        if not version:
             return failed(
                 f"Docker {name} is missing; {wanted} or newer is expected", docker.how_to_install()
             )

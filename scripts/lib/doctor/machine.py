@@ -13,7 +13,7 @@ from lib.doctor.results import Check, Result, info, ok, skipped, warning
 from lib.doctor.scene import Scene
 from lib.doctor.shell import ask, is_linux
 from lib.environment import ROOT
-from lib.requirements import NEEDED_DISK_BYTES, NEEDED_MEMORY_BYTES
+from lib.requirements import NEEDED_DISK_BYTES, NEEDED_DISK_BYTES_OFFLINE, NEEDED_MEMORY_BYTES
 
 GROUP = "This machine"
 FULL_BYTES = 1024**3
@@ -33,7 +33,9 @@ def check_disk(scene: Scene) -> Result:
     built = bool(
         scene.docker_answers() and ask(["docker", "images", "-q", "foundry-chat/gateway"]).out
     )
-    needed = FULL_BYTES if built else NEEDED_DISK_BYTES
+    offline = "compose.offline.yaml" in scene.settings.get("COMPOSE_FILE")
+    to_build = NEEDED_DISK_BYTES_OFFLINE if offline else NEEDED_DISK_BYTES
+    needed = FULL_BYTES if built else to_build
     said = ", ".join(f"{size / 1e9:.0f} GB free for {name}" for name, size in free.items())
     facts: dict[str, Any] = {"free_bytes": free, "needed_bytes": needed}
     least = min(free.values())

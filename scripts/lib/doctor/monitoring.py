@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from lib.doctor import web
 from lib.doctor.pages import GROUP, unanswered
 from lib.doctor.parts import OK, PARTS, edge_speaks, part
-from lib.doctor.results import Check, Result, failed, info, ok, skipped
+from lib.doctor.results import Check, Result, State, failed, info, ok, skipped
 from lib.doctor.scene import Scene
 
 USUAL_INTERVAL_SECONDS = 15.0
@@ -53,8 +53,11 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     over = [each for each, still in zip(news, confirmed, strict=True) if not still]
     down = [each for each in down if each not in over]
     news = [each for each in news if each not in over]
-    if news:
-        return [_down(each) for each in news]
+    facts["alerts"] = [str(each.get("name")) for each in _alerts(status)]
+    slow = [_slow(each) for each in status["parts"] if each.get("state") == "slow"]
+    alerts = [_fires(each) for each in _alerts(status) if not _is_alert_told(scene, each)]
+    if news or slow or alerts:
+        return [*(_down(each) for each in news), *slow, *alerts]
     if down:
         said = ", ".join(f"{each['title']} ({each.get('reason')})" for each in down)
         reasons = {str(each["name"]): each.get("reason") for each in down}
@@ -82,6 +85,32 @@ def _is_told(scene: Scene, each: Mapping[str, Any]) -> bool:
     causes = CAUSES.get(name, (name,))
     bad = (scene.is_bad(one) or scene.is_bad("containers", one) for one in (*causes, service))
     return scene.is_starting(service) or any(bad)
+
+
+def _alerts(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The alerts that fire and say more than the probe's own parts."""
+    items = (status.get("alerts") or {}).get("items") or ()
+    return [each for each in items if not each.get("told")]
+
+
+def _is_alert_told(scene: Scene, alert: Mapping[str, Any]) -> bool:
+    """Whether an earlier check has named the cause of an alert."""
+    return any(_is_told(scene, {"name": name}) for name in alert.get("parts") or ())
+
+
+def _fires(alert: Mapping[str, Any]) -> Result:
+    state: State = "failed" if alert.get("severity") == "page" else "warning"
+    since = f" since {alert['since']}" if alert.get("since") else ""
+    message = f"fires{since}: {alert.get('summary')}. {alert.get('description') or ''}".strip()
+    remedy = alert.get("remedy") or "docs/alerts.md says what it means"
+    name = str(alert.get("name"))
+    facts = {key: alert.get(key) for key in ("severity", "since", "parts")}
+    return Result(state, message, remedy, facts, f"alert-{name}", f"Alert {name}")
+
+
+def _slow(each: Mapping[str, Any]) -> Result:
+    message = f"slow: {each.get('message') or 'it answers, but late'}"
+    return Result("warning", message, each.get("remedy"), {}, str(each["name"]), str(each["title"]))
 
 
 def _is_still_down(probe_url: str, each: Mapping[str, Any]) -> bool:

@@ -65,9 +65,13 @@ def _taken(scene: Scene, host: str, part: Part) -> Result | None:
     else:
         taken_by = str(who) if who else "another program"
         end = holders.how_to_end(who) if who else "end that program"
+    is_what = f"taken by {taken_by}"
+    unseen = None if other or (who and who.pid not in {None, 1}) else holders.unseen(port)
+    if unseen:
+        is_what, end = unseen.what, unseen.remedy
     return Result(
         "failed",
-        f"port {port}, wanted for {part.title}, is taken by {taken_by}",
+        f"port {port}, wanted for {part.title}, is {is_what}",
         f"{end[:1].upper()}{end[1:]}, or set {part.address.port_setting} in "
         f"{scene.settings.path.name} to a free port; then: {script('up.py')}",
         facts,

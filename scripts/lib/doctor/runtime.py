@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lib import bridge, foundry
+from lib import bridge, foundry, kinds
 from lib.doctor import container_view, web
 from lib.doctor.engine import condition
 from lib.doctor.local import (
@@ -36,7 +36,18 @@ def check_foundry(scene: Scene) -> Result | list[Result]:
     remote_up = [one for one in seen if not one.is_here and container_view.is_up(scene, one.url)]
     if remote_up:
         return ok(f"answers the gateway at {remote_up[0].url}", **remote_up[0].facts())
+    for one in seen if foundry.is_wsl() else ():
+        if one.is_here and foundry.runs_on_windows(one.port):
+            return _found_on_windows(scene, one)
     return _without_any_here(scene, lost)
+
+
+def _found_on_windows(scene: Scene, one: Sighting) -> Result:
+    """Seen from WSL, whose loopback is not that of Windows: Docker Desktop's containers call it."""
+    message = f"answers on Windows, port {one.port}"
+    if scene.in_virtual_machine():
+        return ok(f"{message}, where the containers of Docker Desktop call it", **one.facts())
+    return failed(f"{message}, out of reach of an engine in WSL", foundry.FROM_WSL, **one.facts())
 
 
 def _without_any_here(scene: Scene, lost: list[Result]) -> Result | list[Result]:
@@ -183,6 +194,9 @@ def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Resul
         name = scene.settings.path.name
         url = f"http://{foundry.HOST_NAME}:{one.port}"
         return Result("failed", message, f"Set FOUNDRY_URL={url} in {name}, then: {APPLY}", facts)
+    if _needs_bridge(scene, one) and kinds.is_rootless(scene.docker_info()):
+        why, _, remedy = kinds.ROOTLESS.format(up=script("up.py")).partition(". ")
+        return failed(why, remedy, **facts | {"reason": "rootless"})
     if _needs_bridge(scene, one) and one.loopback_only:
         on = ", ".join(sorted({who.address for who in one.listeners}))
         why = "on Linux containers cannot reach this machine's loopback address"

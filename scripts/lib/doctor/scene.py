@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from lib import docker
 from lib.addresses import ADDRESSES, address, port_of
 from lib.compose import Container, containers_in
 from lib.doctor import web
 from lib.doctor.parts import OK, PARTS, Part
 from lib.doctor.results import Result
 from lib.doctor.shell import COMPOSE_SECONDS, Said, ask
+from lib.doctor.shell import SECONDS as SECONDS_A_QUESTION
 from lib.settings import Settings
 
 T = TypeVar("T")
@@ -108,17 +110,7 @@ class Scene:
     @once
     def published(self) -> Mapping[int, str]:
         """The ports that containers publish, with the Compose project (or name) of each."""
-        form = '{{.Label "com.docker.compose.project"}}|{{.Names}}|{{.Ports}}'
-        said = ask(["docker", "ps", "--format", form]) if self.docker_answers() else Said(None)
-        ports: dict[int, str] = {}
-        for line in said.out.splitlines():
-            project, name, listed = [*line.split("|", 2), "", ""][:3]
-            for published in listed.split(","):
-                front = published.partition("->")[0] if "->" in published else ""
-                number = front.rpartition(":")[2]
-                if number.isdigit():
-                    ports[int(number)] = project or name
-        return ports
+        return docker.published_ports(SECONDS_A_QUESTION) if self.docker_answers() else {}
 
     @once
     def services(self) -> Sequence[str]:

@@ -19,8 +19,9 @@ async def scripted_gateway_process() -> AsyncIterator[ScriptedGateway]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def scripted_app(scripted_gateway_process: ScriptedGateway) -> AsyncIterator[ChatApp]:
-    env = {"CHAINLIT_MODELS_INTERVAL": "0.2", "CHAINLIT_ABANDON_AFTER": "1"}
-    with start_chat_app(scripted_gateway_process.url, env=env) as app:
+    with start_chat_app(
+        scripted_gateway_process.url, env={"CHAINLIT_MODELS_INTERVAL": "0.2"}
+    ) as app:
         yield app
 
 

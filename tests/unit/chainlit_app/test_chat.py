@@ -6,9 +6,12 @@ import re
 import pytest
 import socketio
 
-from support.chainlit_app import ChatApp
+from support.chainlit_app import ChatApp, start_chat_app
 from support.chat_client import ChatClient
 from support.scripted_gateway import model
+
+PATIENCE = 30
+OPEN = "foundry_chat_open_chats"
 
 
 def roles(request):
@@ -42,10 +45,11 @@ async def test_tokens_that_come_together_are_sent_together(chat):
     assert len(events) < 30
 
 
-async def test_waiting_person_sees_that_the_model_is_loading(chat):
-    answer = await chat.ask("loading")
-    statuses = [note["status"] for note in answer.notes if "status" in note]
-    assert statuses[0].startswith("Loading scripted … ")
+async def test_waiting_person_sees_that_the_model_is_loading(chat, gateway):
+    answer = await chat.send("loading")
+    await chat.until(lambda: answer.note.get("status", "").startswith("Loading scripted … "))
+    gateway.loaded.set()
+    await chat.finish(answer)
     assert "status" not in answer.note
     assert answer.text == "You said: loading"
 
@@ -55,9 +59,9 @@ async def test_stop_keeps_what_was_written_and_closes_the_request(chat, gateway)
     await chat.until(lambda: " 20" in answer.text)
     await chat.stop()
     await chat.finish(answer)
-    await asyncio.wait_for(gateway.closed.wait(), 2)
+    await asyncio.wait_for(gateway.closed.wait(), PATIENCE)
     kept = answer.text
-    await asyncio.sleep(0.3)
+    await chat.ask("hello")
     assert answer.text == kept
     assert "1 2 3 4 5" in kept
     assert answer.note["notes"] == ["Stopped."]
@@ -70,7 +74,7 @@ async def test_stop_works_on_an_edited_question(chat, gateway):
     await chat.until(lambda: " 20" in answer.text)
     await chat.stop()
     await chat.finish(answer)
-    await asyncio.wait_for(gateway.closed.wait(), 2)
+    await asyncio.wait_for(gateway.closed.wait(), PATIENCE)
     assert "1 2 3 4 5" in answer.text
     assert "You said: hello" not in chat.shown()
 
@@ -112,7 +116,7 @@ async def test_stop_works_on_a_retried_question(chat, gateway):
     await chat.until(lambda: " 5" in answer.text)
     await chat.stop()
     await chat.finish(answer)
-    await asyncio.wait_for(gateway.closed.wait(), 2)
+    await asyncio.wait_for(gateway.closed.wait(), PATIENCE)
     assert answer.note["notes"] == ["Stopped."]
 
 
@@ -225,30 +229,74 @@ async def test_download_of_the_real_model_is_shown_under_the_demos_answer(chat, 
     assert "first token" in answer.note["facts"]
 
 
-async def test_answer_goes_on_through_a_lost_connection(chat, scripted_app):
-    answer = await chat.send("loading and then some")
-    await asyncio.sleep(0.9)
+async def lose(chat, app, *, noticed):
+    """Cut the line, so that the app notices or, as for a while after most cuts, does not."""
+    if not noticed:
+        chat.lose_line()
+        return
     await chat.disconnect()
-    await asyncio.sleep(0.3)
+    await app.becomes(OPEN, 0)
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_answer_goes_on_through_a_lost_connection(chat, scripted_app, gateway, noticed):
+    await scripted_app.becomes(OPEN, 1)
+    answer = await chat.send("loading and then some")
+    await chat.until(lambda: "status" in answer.note)
+    await lose(chat, scripted_app, noticed=noticed)
     await chat.connect()
+    gateway.loaded.set()
     await chat.until(lambda: answer.text == "You said: loading and then some")
 
 
-async def test_answer_that_ended_while_nobody_listened_is_there_on_return(chat):
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_answer_that_ended_while_nobody_listened_is_there_on_return(
+    chat, scripted_app, gateway, noticed
+):
+    await scripted_app.becomes(OPEN, 1)
+    count = 'foundry_chat_messages_total{outcome="failed"}'
+    failed = scripted_app.metric(count)
+    gateway.may_go_on.clear()
     answer = await chat.send("break")
-    await asyncio.sleep(0.02)
-    await chat.disconnect()
-    await asyncio.sleep(0.5)
+    await chat.until(lambda: answer.text == "You ")
+    await lose(chat, scripted_app, noticed=noticed)
+    gateway.may_go_on.set()
+    await scripted_app.becomes(count, failed + 1)
     await chat.connect()
-    await chat.until(lambda: answer.text == "You said: break")
-    await chat.until(lambda: answer.actions)
+    assert answer.text == "You said: break"
+    assert answer.note["problem"] == "Foundry Local stopped midway."
+    assert [action["label"] for action in answer.actions] == ["Try again"]
 
 
-async def test_closed_tab_ends_the_request_after_a_while(scripted_app, gateway):
-    async with ChatClient(scripted_app.url) as chat:
-        answer = await chat.send("endless")
-        await chat.until(lambda: answer.text)
-    await asyncio.wait_for(gateway.closed.wait(), 5)
+async def test_browser_that_has_everything_gets_nothing_twice(chat):
+    answer = await chat.ask("break")
+    shown = chat.shown()
+    await chat.disconnect()
+    await chat.connect()
+    assert chat.shown() == shown
+    assert [action["label"] for action in answer.actions] == ["Try again"]
+
+
+async def test_answer_under_way_is_shown_as_running_on_return(chat, gateway):
+    gateway.may_go_on.clear()
+    answer = await chat.send("hello")
+    await chat.until(lambda: answer.text == "You ")
+    chat.lose_line()
+    running = []
+    chat._socket.on("task_start", running.append)
+    await chat.connect()
+    assert running == [{}]
+    gateway.may_go_on.set()
+    await chat.until(lambda: answer.text == "You said: hello")
+
+
+async def test_closed_tab_ends_the_request_after_a_while(gateway):
+    with start_chat_app(gateway.url, env={"CHAINLIT_ABANDON_AFTER": "0.1"}) as impatient_app:
+        async with ChatClient(impatient_app.url) as chat:
+            answer = await chat.send("endless")
+            await chat.until(lambda: answer.text)
+            assert not gateway.closed.is_set()
+        await asyncio.wait_for(gateway.closed.wait(), PATIENCE)
 
 
 async def test_page_of_another_site_cannot_connect(scripted_app: ChatApp):
@@ -267,12 +315,13 @@ async def test_chat_that_is_given_up_is_forgotten(scripted_app, gateway):
         await chat.until(lambda: chat.ready)
         await chat.ask("hello")
         await chat.leave()
+        await scripted_app.becomes(OPEN, 0)
 
     await one_chat()
     before = scripted_app.metric("foundry_chat_remembered_chats")
     for _ in range(5):
         await one_chat()
-    assert scripted_app.metric("foundry_chat_remembered_chats") == before
+    await scripted_app.becomes("foundry_chat_remembered_chats", before)
 
 
 async def test_metrics_count_what_a_person_sees(chat, scripted_app):

@@ -19,22 +19,16 @@ async def metric(app: ChatApp, name: str) -> float:
     return await asyncio.to_thread(app.metric, name)
 
 
-async def becomes(app: ChatApp, name: str, value: float, seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while await metric(app, name) != value:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.05)
-
-
 async def test_a_chat_counts_as_open_while_its_browser_is_connected(scripted_app, gateway):
-    await becomes(scripted_app, "foundry_chat_open_chats", 0)
+    await scripted_app.becomes("foundry_chat_open_chats", 0)
     async with ChatClient(scripted_app.url) as client:
         await client.until(lambda: client.ready)
         assert await metric(scripted_app, "foundry_chat_open_chats") == 1
         await client.disconnect()
-        await becomes(scripted_app, "foundry_chat_open_chats", 0)
+        await scripted_app.becomes("foundry_chat_open_chats", 0)
         await client.connect()
-        await becomes(scripted_app, "foundry_chat_open_chats", 1)
-    await becomes(scripted_app, "foundry_chat_open_chats", 0)
+        await scripted_app.becomes("foundry_chat_open_chats", 1)
+    await scripted_app.becomes("foundry_chat_open_chats", 0)
 
 
 async def test_of_many_closed_chats_the_last_are_kept_and_the_first_forgotten(
@@ -51,8 +45,8 @@ async def test_of_many_closed_chats_the_last_are_kept_and_the_first_forgotten(
             async with ChatClient(scripted_app.url) as another:
                 await another.until(lambda another=another: another.ready)
                 await another.ask("Hello")
-        await becomes(scripted_app, "foundry_chat_remembered_chats", KEPT_CLOSED)
+        await scripted_app.becomes("foundry_chat_remembered_chats", KEPT_CLOSED)
         # The first is gone: its browser gets a chat that starts anew.
         before = await metric(scripted_app, "foundry_chat_chats_total")
         await first.connect()
-        await becomes(scripted_app, "foundry_chat_chats_total", before + 1)
+        await scripted_app.becomes("foundry_chat_chats_total", before + 1)

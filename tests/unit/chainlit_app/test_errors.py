@@ -3,7 +3,15 @@ import httpx2
 import openai
 import pytest
 
-from foundry_chat.errors import ChatError, GatewayUnreachable, from_body, from_exception
+from foundry_chat.errors import (
+    ChatError,
+    GatewayUnreachable,
+    StreamInterrupted,
+    from_body,
+    from_exception,
+)
+from foundry_chat.models import Snapshot
+from support.sentences import complaints
 
 URL = "http://gateway:8000"
 REQUEST = httpx2.Request("POST", f"{URL}/v1/chat/completions")
@@ -34,13 +42,13 @@ def test_error_of_the_gateway_keeps_its_code():
     error = openai.RateLimitError(
         "busy", response=response, body={"message": "Busy. Wait.", "code": "overloaded"}
     )
-    assert from_exception(error, URL).code == "overloaded"
+    assert from_exception(error).code == "overloaded"
 
 
 def test_answer_that_is_not_json_names_the_status():
     response = httpx2.Response(502, request=REQUEST)
     error = openai.InternalServerError("<html>", response=response, body=None)
-    assert "HTTP 502" in from_exception(error, URL).message
+    assert "HTTP 502" in from_exception(error).message
 
 
 @pytest.mark.parametrize(
@@ -55,16 +63,35 @@ def test_answer_that_is_not_json_names_the_status():
 def test_reason_why_the_gateway_does_not_answer_is_told(cause, words):
     error = openai.APIConnectionError(request=REQUEST)
     error.__cause__ = cause
-    translated = from_exception(error, URL)
+    translated = from_exception(error)
     assert isinstance(translated, GatewayUnreachable)
     assert words in translated.message
 
 
 def test_line_that_drops_midway_is_an_interrupted_answer():
-    assert from_exception(httpx2.ReadError("cut"), URL).code == "stream_interrupted"
+    assert from_exception(httpx2.ReadError("cut")).code == "stream_interrupted"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GatewayUnreachable("connection refused"),
+        StreamInterrupted(),
+        from_exception(ZeroDivisionError("division by zero")),
+        from_exception(
+            openai.InternalServerError(
+                "<html>", response=httpx2.Response(502, request=REQUEST), body=None
+            )
+        ),
+        Snapshot().missing,
+    ],
+    ids=lambda error: error.code,
+)
+def test_what_the_app_itself_says_is_short_and_asks_for_one_thing(error):
+    assert [*complaints(error.message), *complaints(error.remedy)] == []
 
 
 def test_error_of_our_own_shows_no_stack_trace():
-    error = from_exception(ZeroDivisionError("division by zero"), URL)
+    error = from_exception(ZeroDivisionError("division by zero"))
     assert error.code == "internal_error"
     assert "division" not in error.as_markdown()

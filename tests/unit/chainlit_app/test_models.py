@@ -101,5 +101,5 @@ async def test_feed_stops_when_nobody_is_there():
 
     feed = ModelFeed(fetch, 0)
     feed.watch(on_change, lambda: wanted.pop(0))
-    await asyncio.wait_for(feed._task, 2)
+    await asyncio.wait_for(feed._task, 60)
     assert changes == [(None, PHI), (PHI, DEMO)]

@@ -192,3 +192,54 @@ def test_a_link_from_elsewhere_is_welcome(edge: Edge, site: str, dest: dict[str,
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_its_own_pages_and_the_address_bar_are_served(edge: Edge, site: str):
     assert edge.get("chainlit", Sec_Fetch_Site=site, Sec_Fetch_Mode="no-cors").status == 200
+
+
+# ---- The frame in which Open WebUI runs Python --------------------------------------------------
+
+PYTHON_FILE = "/sandbox/" + "0123456789abcdef" * 2 + "/pyodide.js"
+FRAME = {"Host": "localhost:3000", "Sec-Fetch-Site": "cross-site"}
+
+
+def asked(edge: Edge, service: str, method: str, path: str, **headers: str) -> int:
+    return edge.ask(service, request_of(method, path, **{**FRAME, **headers})).status
+
+
+def test_a_frame_without_an_origin_gets_pythons_files_and_nothing_else(edge: Edge):
+    assert asked(edge, "open-webui", "GET", PYTHON_FILE) == 200
+    assert asked(edge, "open-webui", "GET", PYTHON_FILE, Origin="null") == 200
+    for method, path in [
+        ("POST", PYTHON_FILE),
+        ("OPTIONS", PYTHON_FILE),
+        ("GET", "/pyodide/pyodide.js"),
+        ("GET", "/api/config"),
+        ("GET", "/sandbox/"),
+        ("GET", PYTHON_FILE.replace("0", "g")),
+        ("GET", PYTHON_FILE + "/below"),
+        ("GET", PYTHON_FILE[:-11] + "/"),
+    ]:
+        assert asked(edge, "open-webui", method, path, Origin="null") == 403, path
+    up = PYTHON_FILE.replace("pyodide.js", "%2e%2e/x")
+    assert asked(edge, "open-webui", "GET", up, Origin="null") == 403
+    for service in (name for name in SERVICES if name != "open-webui"):
+        assert asked(edge, service, "GET", PYTHON_FILE, Origin="null") in (403, 404), service
+
+
+def test_pages_of_other_sites_do_not_get_them_and_no_rule_before_it_is_softened(edge: Edge):
+    for origin in ("https://evil.example", "http://localhost:8080", "file://"):
+        assert asked(edge, "open-webui", "GET", PYTHON_FILE, Origin=origin) == 403
+    same_site = {"Sec-Fetch-Site": "same-site", "Origin": "null"}
+    assert asked(edge, "open-webui", "GET", PYTHON_FILE, **same_site) == 403
+    assert asked(edge, "open-webui", "GET", PYTHON_FILE, Origin="null", Host="evil.example") == 421
+    request = request_of("GET", PYTHON_FILE, **FRAME, Origin="null")
+    assert edge.ask("open-webui", request, source=NEIGHBOUR).status == 403
+
+
+def test_only_open_webui_says_that_a_frame_may_read_them(edge: Edge):
+    # The stand-in behind this edge does not, as Open WebUI does not to a name that it did not give.
+    answer = edge.ask("open-webui", request_of("GET", PYTHON_FILE, **FRAME, Origin="null"))
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_no_page_gets_a_microphone(edge: Edge):
+    assert "microphone=()" in edge.get("open-webui").headers["permissions-policy"]

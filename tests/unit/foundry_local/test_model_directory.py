@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundry_host.errors import ModelDirectoryError
-from foundry_host.model_directory import read_model_directory, scan_models_directory
+from foundry_host.model_directory import read_model_directory
+from foundry_host.own_models import is_meant_as_model, scan_models_directory
 from support.model_files import make_model_files as make
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def test_each_kind_of_damage_has_its_own_message(tmp_path: Path) -> None:
         "no-section": lambda p: (p / "genai_config.json").write_text("{}"),
         "no-weights": lambda p: (p / "model.onnx").unlink(),
         "no-tokenizer": lambda p: (p / "tokenizer.json").unlink(),
+        "empty-weights": lambda p: (p / "model.onnx").write_bytes(b""),
+        "a-pointer": lambda p: (p / "model.onnx").write_text(
+            "version https://git-lfs.github.com/spec/v1"
+        ),
         "bad name!": lambda _: None,
     }
     for name, damage in damages.items():
@@ -85,17 +90,14 @@ def test_each_kind_of_damage_has_its_own_message(tmp_path: Path) -> None:
     messages = {p.message for p in problems}
     assert len(problems) == len(messages) == len(damages) + 1
     assert all(str(tmp_path) in p.message and p.remedy for p in problems)
+    # A folder without a model's settings is not shown to people as a model.
+    meant = {p.path.name for p in problems if is_meant_as_model(p.path)}
+    assert meant == {*damages} - {"no-config", "bad name!"}
 
 
 def test_a_directory_that_is_itself_a_model_is_one(tmp_path: Path) -> None:
     models, problems = scan_models_directory(make(tmp_path / "my-model"))
     assert ([m.alias for m in models], problems) == (["my-model"], [])
-
-
-def test_a_models_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    models, problems = scan_models_directory(tmp_path / "absent")
-    assert models == []
-    assert "no such directory" in problems[0].message
 
 
 @pytest.mark.parametrize("context", [0, -1, "4096", True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -82,3 +83,32 @@ def test_wrong_usage_ends_in_2_and_shows_the_help() -> None:
     assert result.returncode == 2
     assert "unrecognized arguments: --bogus" in result.stderr
     assert "usage:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--models-dir", "{tmp}/absent"], 2, "there is no such folder"),
+        (["--models-dir", "{tmp}"], 2, "it is empty"),
+        (["--models-dir", ""], 2, "--models-dir is given without a value"),
+        (["--model", ""], 2, "--model is given without a value"),
+        (["--url", "https://127.0.0.1:51211"], 2, "plain HTTP"),
+        (["--url", "http://127.0.0.1"], 2, "names no port"),
+        (["--port", "65535"], 2, "the status server needs the next port"),
+        (["--url", "http://127.0.0.1:{taken}"], 1, "It is "),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_installed(
+    tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = subprocess.run(
+            [sys.executable, SCRIPT, *(one.format(tmp=tmp_path, taken=port) for one in arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    said = result.stdout + result.stderr
+    assert (result.returncode, says in said) == (code, True), said
+    assert "To mend it: " in said

@@ -93,8 +93,12 @@ def test_an_address_is_read(url: str, address: Address) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("https://127.0.0.1:51211", "form"),
-        ("http://127.0.0.1", "form"),
+        ("https://127.0.0.1:51211", "plain HTTP"),
+        ("ftp://127.0.0.1:51211", "form"),
+        ("http://127.0.0.1:1,http://127.0.0.1:3", "several"),
+        ("http://127.0.0.1", "no port"),
+        ("[::1]", "no port"),
+        ("http://127.0.0.1:0", "form"),
         ("http://127.0.0.1:port", "form"),
         ("http://127.0.0.1:51211/v1", "form"),
         ("http://127.0.0.1:51211?a", "form"),
@@ -128,3 +132,21 @@ def test_a_bad_address_says_what_is_expected(url: str, says: str) -> None:
 def test_a_bad_value_names_its_variable(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(environ))):
         read_settings([], environ)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--model", ""], "--model is given without a value"),
+        (["--model", "  "], "--model is given without a value"),
+        (["--models-dir", ""], "--models-dir is given without a value"),
+        (["--url", ""], "--url is given without a value"),
+        (["--data-dir", ""], "--data-dir is given without a value"),
+        (["--model", "a b"], "--model: expected a model's alias"),
+        (["--model", "a,b"], "--model: expected a model's alias"),
+    ],
+)
+def test_an_option_that_is_no_use_is_refused_by_name(arguments: list[str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as error:
+        read_settings(arguments, {})
+    assert error.value.remedy.endswith(".")

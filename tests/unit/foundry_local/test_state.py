@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from foundry_host.follower import Follower
 from foundry_host.state import Board, ModelState, ModelStatus
@@ -54,17 +53,15 @@ class LoadingRuntime(ScriptedRuntime):
     loaded = threading.Event()
 
     def get_loaded_models(self) -> list[ScriptedModel]:
-        self.loaded.wait(10)
+        assert self.loaded.wait(60), "the status was held up by it"
         return [ScriptedModel("demo-cpu:1", "demo")]
 
 
 def test_a_load_in_progress_does_not_hold_up_the_status() -> None:
     runtime, following = LoadingRuntime(), board()
     follower = Follower(runtime, following)
-    before = time.monotonic()
     for _ in range(3):
         follower.refresh()
-    assert time.monotonic() - before < 1
     assert states(following) == {"demo": "cached"}
     runtime.loaded.set()
     follower.refresh()

@@ -224,3 +224,89 @@ async def test_a_full_queue_lets_a_short_one_through_that_need_not_wait() -> Non
         async with queue.admission.slot(wait, 20_000):
             pass
     await queue.end_all()
+
+
+class Crowd:
+    """Requests that spare others, and how each of them ended."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.gate = asyncio.Event()
+        self.served = 0
+        self.refused = 0
+
+    async def one(self, tokens: int) -> None:
+        try:
+            async with self.admission.slot(wait, tokens, spares=True):
+                self.served += 1
+                await self.gate.wait()
+        except OverloadedError:
+            self.refused += 1
+
+    async def come(self, count: int, tokens: int) -> list[asyncio.Task[None]]:
+        tasks = [asyncio.create_task(self.one(tokens)) for _ in range(count)]
+        await settle()
+        return tasks
+
+
+@pytest.mark.parametrize(
+    ("limit", "max_waiting", "tokens", "served"),
+    [
+        (8, 64, 100, 4),
+        (8, 64, 4_000, 3),  # half of the tokens
+        (8, 64, 20_000, 1),
+        (3, 5, 100, 1),
+        (2, 2, 100, 1),
+    ],
+)
+async def test_two_hundred_batches_at_once_leave_half_of_all_places_to_chats(
+    limit: int, max_waiting: int, tokens: int, served: int
+) -> None:
+    admission = Admission(limit, max_waiting, 60, TOKENS)
+    crowd = Crowd(admission)
+    tasks = await crowd.come(200, tokens)
+    assert (crowd.served, admission.waiting) == (served, max_waiting // 2)
+    assert crowd.refused == 200 - served - max_waiting // 2
+    chats = Queue(admission)
+    free = limit - served
+    await chats.ask(*[10] * (free + max_waiting - max_waiting // 2))
+    assert chats.served == list(range(free)), "they go in at once, the rest wait"
+    crowd.gate.set()
+    await asyncio.gather(*tasks)
+    await chats.end_all()
+    assert crowd.served == served + max_waiting // 2
+
+
+async def test_a_batch_longer_than_its_share_runs_alone_of_its_kind_and_all_are_served() -> None:
+    admission = Admission(8, 64, 60, TOKENS)
+    crowd = Crowd(admission)
+    tasks = await crowd.come(3, 2 * TOKENS)
+    assert (crowd.served, admission.active_tokens) == (1, TOKENS)
+    crowd.gate.set()
+    await asyncio.gather(*tasks)
+    assert (crowd.served, admission.active, admission.active_tokens) == (3, 0, 0)
+
+
+async def test_a_single_place_serves_both_in_turn() -> None:
+    admission = Admission(1, 2, 60, TOKENS)
+    crowd = Crowd(admission)
+    tasks = await crowd.come(2, 10)
+    chats = Queue(admission)
+    await chats.ask(10)
+    assert (crowd.served, chats.served) == (1, [])
+    crowd.gate.set()
+    await chats.end_all()
+    await asyncio.gather(*tasks)
+    assert (crowd.served, chats.served) == (2, [0])
+
+
+async def test_one_of_a_crowd_that_leaves_gives_its_place_back() -> None:
+    admission = Admission(2, 8, 60, TOKENS)
+    crowd = Crowd(admission)
+    first, second = await crowd.come(2, 10)
+    first.cancel()
+    await settle()
+    assert (crowd.served, admission.active) == (2, 1)
+    second.cancel()
+    await settle()
+    assert (admission.active, admission.active_tokens, admission.waiting) == (0, 0, 0)

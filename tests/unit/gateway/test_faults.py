@@ -43,5 +43,49 @@ def test_each_refusal_is_recognised_and_only_as_itself(message: str, kind: objec
     assert [one for one in kinds if one(message)] == [kind]
 
 
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        (
+            "structured tool calling requires model-published opening and closing tool markers",
+            "tools",
+        ),
+        ("chat_session.cc:968 Model emitted an invalid tool call: cut off", "tool_choice"),
+        ("Invalid OpenAI JSON request: no number. Path: $.temperature | Line: 0", "temperature"),
+        ("Invalid OpenAI JSON request: Could not deserialize tool list: x", "tools"),
+        ("failed to create generator: Error creating grammar: Invalid type: x", "response_format"),
+        ("Failed to handle OpenAI completion: Invalid type in response format.", "response_format"),
+        ("Inference failed: Generator output 'hidden_states' was not found.", "model"),
+        ("Failed to handle OpenAI completion: top_p must be between 0.0 and 1.0", "top_p"),
+        ("logit_bias is not known here", "logit_bias"),
+        ("[json.exception.type_error.302] type must be string, but is null", None),
+    ],
+)
+def test_a_failure_that_is_the_callers_mistake_names_the_field(
+    message: str, param: str | None
+) -> None:
+    found = faults.mistake(message, ("model", "messages", "top_p", "logit_bias"))
+    assert found is not None
+    assert found.param == param
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Inference failed: bad allocation",
+        "CUDA out of memory while reading top_p",
+        "Error creating grammar: bad allocation",
+        "Failed to handle OpenAI completion: the device was lost",
+        "something went wrong",
+        "it ended the stream before it began",
+        "max_tokens exceeded",
+        "",
+    ],
+)
+def test_a_failure_of_the_machine_is_no_mistake_of_the_caller(message: str) -> None:
+    assert faults.mistake(message, ("model", "messages", "top_p")) is None
+
+
 def test_a_sentence_ends_once() -> None:
     assert faults.sentence("no") == faults.sentence("no.") == "no."

@@ -13,6 +13,7 @@ import yaml
 from support.dashboards import FILES, GRAFANA
 from support.stack import ROOT
 
+PASSWORD_FILE = "/run/foundry-chat/grafana/admin-password"
 CALLS_HOME = {
     ("analytics", "reporting_enabled"): "false",
     ("analytics", "check_for_updates"): "false",
@@ -73,7 +74,8 @@ def test_the_page_loads_nothing_from_elsewhere(settings: configparser.ConfigPars
 
 
 def test_the_password_stands_in_no_setting(settings: configparser.ConfigParser):
-    assert not any("password" in key for name in settings for key in settings[name])
+    said = [settings[name][key] for name in settings for key in settings[name] if "password" in key]
+    assert said == [f"$__file{{{PASSWORD_FILE}}}"]
 
 
 def test_prometheus_alone_evaluates_alerts(settings: configparser.ConfigParser):
@@ -121,13 +123,14 @@ def test_the_container_is_hardened_and_reaches_the_private_network_alone(
 
 
 def test_its_password_comes_as_a_file_from_the_volume_of_the_secrets(services: dict[str, Any]):
-    environment = services["grafana"]["environment"]
-    path = environment["GF_SECURITY_ADMIN_PASSWORD__FILE"]
-    assert path == "/run/foundry-chat/grafana/admin-password"
-    assert not any("PASSWORD" in name and "__FILE" not in name for name in environment)
+    # A variable of a file that is not there yet would be empty, and the password Grafana's default.
+    assert not any("PASSWORD" in name for name in services["grafana"]["environment"])
+    needed = services["grafana"]["depends_on"]["secrets"]
+    assert needed["condition"] == "service_completed_successfully"
     mounted = [volume for volume in services["grafana"]["volumes"] if isinstance(volume, dict)]
     assert [volume["source"] for volume in mounted] == ["grafana-admin"]
     assert mounted[0]["read_only"] is True
+    assert PASSWORD_FILE.startswith(mounted[0]["target"])
     assert "grafana-admin:/run/foundry-chat/grafana" in services["secrets"]["volumes"]
 
 

@@ -295,6 +295,32 @@ async def test_an_answer_that_stops_timed_out_and_says_where(probe, gateway: Gat
     assert outcome.facts["chunks"] == 2
 
 
+@pytest.mark.parametrize("pieces", [80, 600], ids=["complete", "still coming"])
+async def test_an_answer_that_takes_longer_than_the_patience_is_slow_and_not_down(
+    probe, gateway: Gateway, pieces: int
+) -> None:
+    gateway.answer = (ROLE, *(text("1"),) * pieces, event(FINISH), event("[DONE]"))
+    settings = Settings(loads_models=True, chat_timeout=0.5)
+    async with gateway.running() as url:
+        run, outcome = await probe("chat", url, timeout=3, settings=settings)
+    assert (outcome.state, outcome.reason) == ("slow", None)
+    assert "are expected" in (outcome.message or "")
+    assert "HEALTHCHECK_CHAT_TIMEOUT" in (outcome.remedy or "")
+    assert run.registry.get_sample_value("probe_success") == 1
+
+
+async def test_an_answer_that_falls_silent_is_down_after_the_patience(
+    probe, gateway: Gateway
+) -> None:
+    gateway.answer = (text("1"), text("2"))
+    gateway.hangs = True
+    settings = Settings(loads_models=True, chat_timeout=0.3)
+    async with gateway.running() as url:
+        _, outcome = await probe("chat", url, timeout=3600, settings=settings)
+    assert (outcome.state, outcome.reason) == ("down", "timed_out")
+    assert outcome.duration < 60
+
+
 async def test_an_answer_without_a_word_is_no_answer(probe, gateway: Gateway) -> None:
     gateway.answer = (ROLE, event(FINISH), event("[DONE]"))
     assert (await ask(probe, gateway)).reason == "no_answer"

@@ -4,7 +4,7 @@ import pytest
 
 from foundry_healthcheck.settings import Settings
 from support.fake_foundry import VARIANT, FakeFoundry, hang
-from support.foundry import free_port_pair
+from support.processes import dead_port
 
 NOWHERE = "http://no-such-service.invalid:51211"
 
@@ -28,7 +28,7 @@ async def test_no_loaded_model_is_a_failure_that_still_knows_where_and_what(prob
         _, outcome = await probe("foundry", fake.url)
     assert (outcome.state, outcome.reason) == ("down", "no_model_loaded")
     assert outcome.facts["dialect"] == "v2"
-    assert "foundry model load" in (outcome.remedy or "")
+    assert outcome.remedy == "Ask anything in the chat, which loads the model."
 
 
 async def test_one_that_answers_only_its_status_is_loading_and_not_hung(probe) -> None:
@@ -64,7 +64,7 @@ async def test_another_programs_page_is_not_foundry(probe) -> None:
 
 
 async def test_the_first_that_answers_is_judged_and_the_others_are_named(probe) -> None:
-    refused = f"http://127.0.0.1:{free_port_pair()}"
+    refused = f"http://127.0.0.1:{dead_port()}"
     async with FakeFoundry() as first, FakeFoundry(loaded=[]) as second:
         _, outcome = await probe("foundry", f"{refused},{first.url},{second.url}")
     assert outcome.state == "up"
@@ -76,13 +76,13 @@ async def test_the_first_that_answers_is_judged_and_the_others_are_named(probe) 
 async def test_one_that_answers_is_not_kept_waiting_by_those_after_it(probe) -> None:
     async with FakeFoundry() as first, FakeFoundry() as second:
         second.everything = hang
-        _, outcome = await probe("foundry", f"{first.url},{second.url}", timeout=30)
+        _, outcome = await probe("foundry", f"{first.url},{second.url}", timeout=3600)
     assert outcome.state == "up"
-    assert outcome.duration < 10
+    assert outcome.duration < 60
 
 
 async def test_the_most_preferred_ones_trouble_is_told(probe) -> None:
-    refused = f"http://127.0.0.1:{free_port_pair()}"
+    refused = f"http://127.0.0.1:{dead_port()}"
     async with FakeFoundry() as fake:
         fake.everything = hang
         _, outcome = await probe("foundry", f"{refused},{fake.url}", timeout=1)
@@ -91,7 +91,7 @@ async def test_the_most_preferred_ones_trouble_is_told(probe) -> None:
 
 
 async def test_the_stacks_own_runtime_is_not_missed_unless_it_is_the_only_one(probe) -> None:
-    refused = f"http://127.0.0.1:{free_port_pair()}"
+    refused = f"http://127.0.0.1:{dead_port()}"
     settings = Settings(embedded_url=NOWHERE)
     _, outcome = await probe("foundry", f"{refused},{NOWHERE}", settings=settings)
     assert outcome.reason == "refused"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from foundry_healthcheck.alerts import Alert
 from foundry_healthcheck.history import JUDGEMENT_TTL, LENGTH, PartState, instant
 from foundry_healthcheck.parts import parts
 from foundry_healthcheck.probing import Outcome
@@ -69,22 +72,24 @@ def test_while_a_failure_stands_it_is_what_is_shown() -> None:
 def test_a_page_that_was_never_there_is_starting_for_a_while() -> None:
     page = parts(Settings(open_webui_url="http://open-webui:8080"))[-1]
     seen = PartState(page, expected=100)
-    assert not seen.record(down(50, "name_not_resolved"))
-    assert (seen.state, seen.since) == ("unknown", None)
+    assert seen.record(down(50, "name_not_resolved"))
+    assert not seen.record(down(60, "http_error"))
+    assert (seen.state, seen.since) == ("starting", 50)
+    assert [each.state for each in seen.history] == ["starting", "starting"]
     states = (*core(up(1), up(1), up(1)), seen)
     assert judge(states) == ("starting", "Still to come: Open WebUI.")
     assert seen.record(down(101))
     assert (seen.state, seen.since) == ("down", 101)
 
 
-def test_a_page_that_was_there_or_answers_wrongly_is_down_at_once() -> None:
+def test_a_part_that_was_there_or_will_not_mend_itself_is_down_at_once() -> None:
     page = parts(Settings(open_webui_url="http://open-webui:8080"))[-1]
     seen = PartState(page, expected=100)
     for outcome in (up(1), down(2)):
         seen.record(outcome)
     assert seen.state == "down"
     seen = PartState(page, expected=100)
-    seen.record(down(1, "http_error"))
+    seen.record(down(1, "not_foundry"))
     assert seen.state == "down"
 
 
@@ -130,6 +135,20 @@ def test_a_page_that_is_down_is_a_degradation() -> None:
     states = (*core(up(1), up(1), up(1)), state(down(1), part=page))
     word, summary = judge(states)
     assert (word, summary) == ("degraded", "Open WebUI: It is gone.")
+
+
+def test_a_slow_answer_is_a_degradation_and_an_answer() -> None:
+    slow = Outcome("slow", 30.0, 1, message="The answer came, but took 30 s.")
+    word, summary = judge(core(slow, up(1), up(1)))
+    assert (word, summary[:24]) == ("degraded", "An answer from the model")
+    assert state(slow).last_success == 1
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+def test_no_alert_fires_while_all_is_well(severity: str) -> None:
+    alert = Alert("ChatStreamsBreak", severity, "Answers break", "", "", None, ("chat",))
+    word, summary = judge(core(up(1), up(1), up(1)), (alert,))
+    assert (word, summary) == ("degraded", "An alert fires: Answers break.")
 
 
 def test_a_chat_that_is_not_asked_does_not_make_the_stack_unwell() -> None:

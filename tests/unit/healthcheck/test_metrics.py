@@ -66,6 +66,18 @@ def test_success_failure_and_skip_are_counted_apart() -> None:
     assert value("foundry_healthcheck_last_success_timestamp_seconds", {"probe": "chat"}) == 10
 
 
+def test_what_has_yet_to_start_is_no_failure_and_a_late_answer_is_none() -> None:
+    value = recorded(
+        CHAT,
+        Outcome("starting", 0.1, 5, "refused", measurement=seen()),
+        Outcome("slow", 30.0, 10, measurement=seen()),
+    )
+    labels = {"probe": "chat", "module": "chat"}
+    assert value("foundry_healthcheck_runs_total", labels) == 1
+    assert value("foundry_healthcheck_failures_total", {**labels, "reason": "refused"}) is None
+    assert value("probe_success", labels) == 1
+
+
 def test_the_gateways_names_labels_and_buckets_are_used() -> None:
     """So that one panel shows both; the two services share no code."""
     assert metrics.SECONDS_BUCKETS == gateway.SECONDS_BUCKETS

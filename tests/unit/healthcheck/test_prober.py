@@ -8,7 +8,7 @@ from collections.abc import Callable
 from foundry_healthcheck.prober import Prober
 from foundry_healthcheck.settings import Settings
 from support.fake_foundry import FakeFoundry, hang
-from support.foundry import free_port_pair
+from support.processes import dead_port
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -18,7 +18,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def nowhere() -> str:
-    return f"http://127.0.0.1:{free_port_pair()}"
+    return f"http://127.0.0.1:{dead_port()}"
 
 
 async def test_a_disabled_chat_says_so_and_asks_nothing() -> None:

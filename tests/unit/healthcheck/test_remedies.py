@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+from typing import get_args
+
 import pytest
 
+from foundry_common.remedies import CONTAINER, System
 from foundry_healthcheck import remedies
 from foundry_healthcheck.parts import parts
 from foundry_healthcheck.reasons import REASONS, SKIPS
 from foundry_healthcheck.settings import Settings
+from support.sentences import complaints
 
 EVERYTHING = Settings(
     embedded_url="http://foundry-local:51211",
@@ -17,23 +23,44 @@ EVERYTHING = Settings(
 )
 
 
+SYSTEMS = get_args(System)
+ADDRESSES = ("http://host.docker.internal:51211", "http://10.0.0.5:5273", EVERYTHING.embedded_url)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_reason_of_every_part_has_one_thing_to_do(system) -> None:
+    settings = replace(EVERYTHING, host_system=system)
+    wrong = []
+    for part, reason, address in product(parts(EVERYTHING), REASONS, ADDRESSES):
+        where = remedies.place(settings, address)
+        remedy = remedies.find(part.service, reason, where)
+        both = part.service == CONTAINER and not system and not where.embedded
+        wrong += [
+            f"{part.name}, {reason}: {one}" for one in complaints(remedy, commands=2 if both else 1)
+        ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("part", parts(EVERYTHING), ids=lambda part: part.name)
 @pytest.mark.parametrize("reason", REASONS)
 def test_there_is_something_to_do_about_every_reason_of_every_part(part, reason) -> None:
-    remedy = remedies.find(part.service, reason, part.target)
-    assert remedy.endswith(".")
+    remedy = remedies.find(part.service, reason, remedies.place(EVERYTHING, ADDRESSES[0]))
     # A command, a setting or a page: something to act on, not a mere description.
-    assert any(mark in remedy for mark in ("`", ".env", "http://localhost", "FOUNDRY_URL"))
+    marks = ("`", ".env", "http://localhost", "FOUNDRY_URL", "Ask anything")
+    assert any(mark in remedy for mark in marks)
 
 
 def test_every_skip_says_what_would_end_it() -> None:
     assert set(remedies.SKIPS) == set(SKIPS)
+    assert [one for text in remedies.SKIPS.values() for one in complaints(text)] == []
 
 
-def test_a_linux_user_is_told_about_the_bridge_address() -> None:
-    assert "bridge address" in remedies.foundry("refused", "http://host.docker.internal:51211")
-    assert "bridge address" not in remedies.foundry("refused", "http://10.0.0.5:51211")
+def test_the_stacks_own_foundry_local_is_started_with_docker() -> None:
+    own = remedies.place(EVERYTHING, EVERYTHING.embedded_url)
+    assert remedies.foundry("refused", own) == "Start it: `docker compose up -d foundry-local`."
+    assert "EMBEDDED_MODEL" in remedies.foundry("model_missing", own)
 
 
 def test_a_service_that_is_none_of_the_stacks_gets_no_compose_command() -> None:
-    assert "docker compose" not in remedies.find("", "refused", "http://elsewhere:1")
+    where = remedies.place(EVERYTHING, "http://elsewhere:1")
+    assert "docker compose" not in remedies.find("", "refused", where)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundry_healthcheck import Settings, SettingsError
-from foundry_healthcheck.parts import parts
 
 
 def test_no_environment_at_all_is_fine() -> None:
@@ -79,17 +78,8 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_part_has_a_page_where_its_published_port_is_known() -> None:
-    env = {"CHAINLIT_URL": "http://chainlit:8080", "CHAINLIT_PORT": "18080", "GRAFANA_PORT": ""}
-    settings = Settings.from_env(env)
-    assert settings.page_ports == {"chainlit": 18080}
-    ports = {part.name: part.page_port for part in parts(settings)}
-    assert ports["chainlit"] == 18080
-    assert ports["chainlit-socket"] is None
-
-
 NAMES = (
-    *("FOUNDRY_URL", "GATEWAY_URL", "GATEWAY_API_KEY", "ALLOWED_HOSTS", "CHAINLIT_PORT"),
+    *("FOUNDRY_URL", "GATEWAY_URL", "GATEWAY_API_KEY", "ALLOWED_HOSTS"),
     *("HEALTHCHECK_PORT", "HEALTHCHECK_INTERVAL", "HEALTHCHECK_LOADS_MODELS"),
     *("HEALTHCHECK_CHAT_INTERVAL", "HEALTHCHECK_CHAT_MAX_TOKENS", "HEALTHCHECK_LOG_LEVEL"),
 )

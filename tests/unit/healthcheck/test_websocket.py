@@ -8,7 +8,7 @@ import json
 import pytest
 from aiohttp import web
 
-from support.foundry import free_port_pair
+from support.processes import dead_port
 
 OPEN = '0{"sid":"x","upgrades":[],"pingTimeout":20000,"pingInterval":25000}'
 
@@ -51,7 +51,7 @@ async def test_a_session_is_opened_and_given_up_again(probe, serving) -> None:
         _, outcome = await probe("websocket", url)
         assert outcome.state == "up", outcome
         assert json.loads(said[0].removeprefix("40"))["clientType"] == "webapp"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await left.wait()
     assert '42["clear_session"]' in said
     assert "3" in said  # the ping was answered
@@ -102,5 +102,5 @@ async def test_a_mute_line_beside_a_page_is_told_from_a_dead_app(probe, serving)
 
 
 async def test_an_app_that_is_not_there_is_refused(probe) -> None:
-    _, outcome = await probe("websocket", f"http://127.0.0.1:{free_port_pair()}")
+    _, outcome = await probe("websocket", f"http://127.0.0.1:{dead_port()}")
     assert outcome.reason == "refused"

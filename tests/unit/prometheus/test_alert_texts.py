@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from foundry_healthcheck import runbook
 from support.rule_tests import (
     UPSTREAM,
     Story,
@@ -19,6 +20,7 @@ from support.rule_tests import (
 from support.stack import ROOT
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
+LABEL = re.compile(r"\$labels\.(\w+)")
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 
 
@@ -40,9 +42,18 @@ def test_every_alert_says_what_it_means_and_what_to_do(rule: dict):
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_runbook_link_leads_to_a_heading(rule: dict):
-    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert page == "http://localhost:9180/alerts"
     assert anchor == rule["alert"].lower()
-    assert headings(ROOT / path).count(anchor) == 1
+    assert headings(ROOT / "docs" / "alerts.md").count(anchor) == 1
+    assert runbook.page().count(f'id="{anchor}"') == 1
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_no_text_asks_for_a_label_that_the_rule_itself_adds(rule: dict):
+    """Prometheus fills in the labels of what was measured: the rule's own come later."""
+    asked = {name for text in rule["annotations"].values() for name in LABEL.findall(text)}
+    assert asked & set(rule["labels"]) == set()
 
 
 def test_the_runbook_speaks_of_no_alert_that_is_gone():

@@ -5,6 +5,7 @@ the alerts that fire; in a ``silent`` story none does unless it says so.
 """
 
 import copy
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from support.rule_tests import (
     operations,
     pages,
     promtool_says,
+    read_rules,
     rules,
     series,
     success,
@@ -686,3 +688,23 @@ def test_the_stories_notice_an_alert_that_never_or_always_fires(tmp_path: Path, 
     always = only(alert, "vector(1)")
     assert "FAILED" in promtool_says(tmp_path, replace(silent, expected=(quiet,)), always)
     assert "FAILED" in promtool_says(tmp_path, fires, only(alert, "vector(0) > 1"))
+
+
+SHOWN = re.compile(r"\{\{(?!\s*(?:range|else|end|if|with|\.Labels)).*?\}\}")
+
+
+@pytest.mark.parametrize("name", [name for name, told in FIRES.items() if not told[0].slow])
+def test_no_text_of_an_alert_that_fires_has_a_gap(tmp_path: Path, name: str):
+    """Whatever a text fills in is there, with the labels that the alert really has."""
+    groups = copy.deepcopy(read_rules())
+    for rule in (each for file in groups.values() for group in file for each in group["rules"]):
+        for key, text in rule.get("annotations", {}).items():
+            rule["annotations"][key] = SHOWN.sub(lambda found: f"<<{found[0]}>>", text)
+    story = FIRES[name][0]
+    at = [each.at for each in story.expected if each.samples][-1]
+    # Nothing is expected, so that promtool tells what it got.
+    asked = {"eval_time": at, "alertname": name.partition("/")[0], "exp_alerts": []}
+    said = promtool_says(tmp_path, replace(story, expected=(), annotations=(asked,)), groups)
+    assert "Annotations" in said
+    assert re.findall(r"<<(?:\s*|<no value>|NaN)>>", said) == []
+    assert "error expanding" not in said.lower()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from foundry_gateway.metrics import SECONDS_BUCKETS
+from lib.rules import PROMISES
 from support.prometheus import FOLDER, SERVICES, environment
 from support.stack import ROOT
 
@@ -76,6 +78,9 @@ def test_jobs_that_are_away_on_purpose_are_left_out(tmp_path: Path, without: str
         ("PROMETHEUS_RETENTION", "0d", "15d"),
         ("PROMETHEUS_RETENTION_SIZE", "1G", "1GB"),
         ("PROMETHEUS_RETENTION_SIZE", "-1GB", "1GB"),
+        ("PROMISE_FIRST_TOKEN_SECONDS", "3", "2.56 5.12"),
+        ("PROMISE_FIRST_TOKEN_SECONDS", "2.56 5.12", "2.56 5.12"),
+        ("PROMISE_FIRST_TOKEN_SECONDS", "2/g;e", "2.56 5.12"),
         ("PROMETHEUS_WITHOUT", "graphana", "gateway healthcheck chainlit prometheus grafana"),
         ("PROMETHEUS_WITHOUT", ".*", "no job '.*'"),
     ],
@@ -88,6 +93,31 @@ def test_a_bad_setting_is_refused_by_name_with_an_example(
     assert done.stderr.startswith(f"{name}: ")
     assert says in done.stderr
     assert not (tmp_path / "prometheus.yml").exists()
+
+
+@pytest.mark.parametrize("promise", ["0.32", "5.12", "163.84"])
+def test_the_promise_of_a_beginning_is_a_setting(tmp_path: Path, promise: str):
+    done = check(tmp_path, PROMISE_FIRST_TOKEN_SECONDS=promise)
+    assert done.returncode == 0, done.stderr
+    rules = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "rules").iterdir())
+    assert f'le="{promise}"' in rules
+    assert f"within {promise} s" in rules
+    assert "2.56" not in rules
+    assert float(promise) in SECONDS_BUCKETS
+
+
+def test_links_lead_to_where_the_edge_publishes_the_runbook(tmp_path: Path):
+    done = check(tmp_path, HEALTHCHECK_PORT="19180")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "rules" / "alerts.yml").read_text(encoding="utf-8")
+    assert "runbook_url: http://localhost:19180/alerts#" in text
+    assert "9180/alerts#" not in text.replace("19180", "")
+
+
+def test_what_can_be_promised_is_the_same_wherever_it_is_asked_for():
+    start = (FOLDER / "start.sh").read_text(encoding="utf-8")
+    (bounds,) = re.findall(r"(?m)^bounds='(.*)'$", start)
+    assert tuple(bounds.split()) == PROMISES
 
 
 def test_the_example_settings_are_those_that_hold_without_any():
@@ -105,7 +135,4 @@ def test_the_image_is_the_same_wherever_it_is_named():
         for found in re.findall(r"prom/prometheus:v\S+", (ROOT / path).read_text(encoding="utf-8"))
     }
     (image,) = named
-    tag, _, digest = image.partition("@")
-    offline = (ROOT / "scripts" / "lib" / "offline.py").read_text(encoding="utf-8")
-    assert tag in offline
-    assert digest in offline
+    assert "@sha256:" in image

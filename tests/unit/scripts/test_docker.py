@@ -1,10 +1,15 @@
-"""Versions of Docker's parts, as each of them tells its own."""
+"""What is asked of the docker client, and how its answers are read."""
+
+import json
+import re
+from pathlib import Path
 
 import pytest
 
 from lib import docker
 from lib.console import StepFailedError
 from lib.docker import OLDEST_ENGINE, require, version_in
+from support.stack import ROOT
 
 
 @pytest.mark.parametrize(
@@ -13,7 +18,7 @@ from lib.docker import OLDEST_ENGINE, require, version_in
         ("26.1.5+dfsg1", (26, 1, 5)),
         ("2.26.1-4", (2, 26, 1)),
         ("v2.39.1", (2, 39, 1)),
-        ("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3", (0, 13, 1)),
+        ("0.13.1+ds1", (0, 13, 1)),
         ("28.0", (28, 0, 0)),
         ("", ()),
     ],
@@ -48,3 +53,146 @@ def test_an_engine_that_refuses_this_user_is_told_from_one_that_is_not_running(
     problem = docker.why_silent("Cannot connect to the Docker daemon")
     assert "DOCKER_HOST=unix:///nobody/listens.sock" in problem.problem
     assert "unset DOCKER_HOST" in problem.remedy
+
+
+# ---- Published ports -----------------------------------------------------------------------------
+
+
+def container(name: str, ports: object, project: str | None = None) -> dict[str, object]:
+    """A container as `docker container inspect` shows it, as far as its ports go."""
+    labels = {"com.docker.compose.project": project} if project else None
+    return {
+        "Name": f"/{name}",
+        "Config": {"Labels": labels},
+        "NetworkSettings": {"Ports": ports},
+    }
+
+
+def bound(*ports: int, host: str = "127.0.0.1") -> list[dict[str, str]]:
+    return [{"HostIp": host, "HostPort": str(port)} for port in ports]
+
+
+INSPECTED = [
+    ("none", [], {}),
+    ("none that publishes", [container("a", {}, "p"), container("b", None)], {}),
+    ("exposed, not published", [container("a", {"80/tcp": None, "81/tcp": []}, "p")], {}),
+    (
+        "neighbours, which the listing for people shows as 3000-3001->3000-3001/tcp",
+        [container("e", {"3000/tcp": bound(3000), "3001/tcp": bound(3001)}, "foundry-chat")],
+        {3000: "foundry-chat", 3001: "foundry-chat"},
+    ),
+    (
+        "two addresses of one port, an IPv6 one among them",
+        [container("e", {"80/tcp": bound(8080) + bound(8080, host="::1")}, "p")],
+        {8080: "p"},
+    ),
+    (
+        "every address, of both kinds",
+        [container("e", {"53/udp": bound(53, host="0.0.0.0") + bound(53, host="::")}, "p")],
+        {53: "p"},
+    ),
+    (
+        "one port of a container on several of the machine's",
+        [container("e", {"80/tcp": bound(80, 8080)}, "p")],
+        {80: "p", 8080: "p"},
+    ),
+    (
+        "several projects, and a container of none",
+        [
+            container("a", {"1/tcp": bound(3000)}, "p"),
+            container("b", {"1/tcp": bound(3001)}, "q"),
+            container("lone", {"1/tcp": bound(3002)}),
+        ],
+        {3000: "p", 3001: "q", 3002: "lone"},
+    ),
+    ("a port not drawn yet", [container("a", {"1/tcp": [{"HostIp": "", "HostPort": ""}]})], {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("containers", "ports"),
+    [one[1:] for one in INSPECTED],
+    ids=[one[0] for one in INSPECTED],
+)
+def test_published_ports_are_read_with_their_owners(
+    containers: list[object], ports: dict[int, str]
+):
+    assert docker.ports_in(json.dumps(containers)) == ports
+
+
+@pytest.mark.parametrize("told", ["", "[]", "[{", "Cannot connect to the Docker daemon"])
+def test_an_answer_that_is_no_list_of_containers_has_no_ports(told: str):
+    assert docker.ports_in(told) == {}
+
+
+def docker_client(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A client that answers as told: no real engine loses a container at the right moment."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_container_that_goes_meanwhile_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "told").write_text(json.dumps([container("a", {"1/tcp": bound(3001)}, "p")]))
+    docker_client(
+        tmp_path,
+        monkeypatch,
+        f'if [ "$1" = ps ]; then printf "gone\\nhere\\n"; else cat {tmp_path}/told; exit 1; fi',
+    )
+    assert docker.published_ports() == {3001: "p"}
+
+
+@pytest.mark.parametrize("script", ["exit 1", "sleep 60", "echo '<html>'", "kill -9 $$"])
+def test_an_engine_that_does_not_answer_holds_no_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+):
+    docker_client(tmp_path, monkeypatch, f"exec 2>/dev/null; {script}")
+    assert docker.published_ports(seconds=0.3) == {}
+
+
+def test_without_a_client_there_are_no_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert docker.published_ports() == {}
+    assert docker.plugin_version("buildx") == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [
+        (
+            '[{"Name":"compose","Version":"2.26.1-4"},{"Name":"buildx","Version":"v0.17.1"}]',
+            "v0.17.1",
+        ),
+        ('[{"Name":"compose","Version":"2.26.1-4"}]', ""),
+        ("null", ""),
+        ("[]", ""),
+        ("<no value>", ""),
+        ('[{"Name":"buildx"}]', ""),
+    ],
+)
+def test_a_plugin_tells_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, version: str
+):
+    docker_client(tmp_path, monkeypatch, f"echo '{told}'")
+    assert docker.plugin_version("buildx") == version
+
+
+FOR_PEOPLE = re.compile(r'"(?:ps|images|version|info|network|container|volume|ls|stats|port)"')
+FOR_PROGRAMS = ("--quiet", "-q", "--format", "--short", "inspect")
+
+
+def test_no_listing_for_people_is_read():
+    """Every question to the docker client names the form in which a program is answered."""
+    asked = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted((ROOT / "scripts").rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if FOR_PEOPLE.search(line) and re.search(r'"docker"|answer\(|printed\(|output\(', line)
+    ]
+    assert len(asked) > 10, "the questions are found at all"
+    plain = [line for line in asked if not any(word in line for word in FOR_PROGRAMS)]
+    # Its complaint, the one thing for which Docker has no other form.
+    assert [line for line in plain if '["docker", "version"]' not in line] == []

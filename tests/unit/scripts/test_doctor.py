@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import doctor
 from lib import holders
+from lib.commands import doctor
 from lib.compose import Container
 from lib.doctor import (
     configuration,
@@ -204,10 +204,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
     path = tmp_path / ".env"
     path.write_bytes(text)
     monkeypatch.setenv("COMPOSE_ENV_FILES", str(path))
-    try:
-        settings = Settings({"COMPOSE_ENV_FILES": str(path)})
-    except UnicodeDecodeError:
-        settings = Settings({}, tmp_path / "none")
+    settings = Settings({"COMPOSE_ENV_FILES": str(path)})
     found = configuration.check_settings(Scene(settings))
     return [found] if isinstance(found, Result) else found
 
@@ -219,9 +216,9 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes) -> list
         (b"FOUNDRY_URL=ftp://here\n", "FOUNDRY_URL: expected an address"),
         (b"CHAINLIT_PORT=80080\n", "CHAINLIT_PORT: expected a port from 1 to 65535"),
         (b"CHAINLIT_PORT=8000\n", "GATEWAY_PORT and CHAINLIT_PORT are both 8000"),
-        (b"MODEL=x\nnonsense\n", "line 2 of .env is not NAME=value: nonsense"),
-        ("MODEL=x\n".encode("utf-16"), ".env is not saved as UTF-8"),
-        (b"\xef\xbb\xbfMODEL=x\n", ".env is not saved as UTF-8"),
+        (b"MODEL=x\nnon sense\n", "line 2 of .env is not NAME=value: 'non sense'"),
+        ("MODEL=x\n".encode("utf-16"), ".env cannot be read: it is saved as UTF-16"),
+        (b"MODEL=\xe4\n", "line 1 of .env is not saved as UTF-8"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -327,9 +324,16 @@ def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:
 # ---- The health probe ----------------------------------------------------------------------------
 
 
-def probed(tmp_path: Path, *parts: dict[str, object], bad: dict[str, Result]) -> Sequence[Result]:
+def probed(
+    tmp_path: Path,
+    *parts: dict[str, object],
+    bad: dict[str, Result],
+    alerts: Sequence[dict[str, object]] = (),
+) -> Sequence[Result]:
     here = scene(tmp_path)
-    body = json.dumps({"status": "down", "version": "1", "parts": parts}).encode()
+    said = {"items": alerts, "error": None}
+    status = {"status": "down", "version": "1", "parts": parts, "alerts": said}
+    body = json.dumps(status).encode()
     here.remembered("reply of healthcheck", lambda: web.Reply(200, body=body))
     here.remembered("containers", list)
     here.remembered("present", lambda: ["gateway", "chainlit", "healthcheck"])
@@ -362,6 +366,31 @@ def test_what_an_earlier_check_has_named_is_not_told_again(
 ) -> None:
     assert [one.state for one in probed(tmp_path, part, bad={cause: FAILED})] == ["info"]
     assert [one.state for one in probed(tmp_path, part, bad={"disk": FAILED})] == ["failed"]
+
+
+def alert(severity: str, *parts: str, told: bool = False) -> dict[str, object]:
+    texts = {"summary": "Answers break", "description": "", "remedy": "Mend it."}
+    return {"name": "X", "severity": severity, "parts": parts, "told": told, **texts}
+
+
+def test_an_alert_that_fires_is_told_and_not_twice(tmp_path: Path) -> None:
+    states = {"page": "failed", "ticket": "warning"}
+    for severity, state in states.items():
+        (found,) = probed(tmp_path, bad={}, alerts=[alert(severity, "foundry")])
+        assert (found.state, found.title, found.remedy) == (state, "Alert X", "Mend it.")
+        assert "Answers break" in found.message
+    cause = {"foundry": FAILED}
+    assert [
+        one.state for one in probed(tmp_path, bad=cause, alerts=[alert("page", "foundry")])
+    ] == ["ok"]
+    said = [alert("page", "foundry", told=True)]
+    assert [one.state for one in probed(tmp_path, bad={}, alerts=said)] == ["ok"]
+
+
+def test_an_answer_that_is_slow_is_a_warning(tmp_path: Path) -> None:
+    late = {"name": "chat", "title": "Chat", "state": "slow", "message": "It took 30 s."}
+    (found,) = probed(tmp_path, late, bad={})
+    assert (found.state, "30 s" in found.message) == ("warning", True)
 
 
 def test_an_unloaded_model_that_was_warned_of_is_not_told_again(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """What builds get from this machine."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lib import offline
 from lib.settings import Settings
@@ -54,3 +56,25 @@ def test_certificates_named_in_the_environment_are_passed_on(tmp_path: Path):
 def test_certificates_that_are_not_there_are_not_passed_on(tmp_path: Path):
     settings = Settings({"SSL_CERT_FILE": str(tmp_path / "absent.pem")}, tmp_path / ".env")
     assert "BUILD_CA_BUNDLE" not in offline.build_settings(settings, offline=False)
+
+
+def test_a_dockerfile_by_itself_builds_on_what_compose_names():
+    compose = yaml.safe_load((offline.ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    named = {
+        (name, image)
+        for service in compose["services"].values()
+        for name, image in service["build"].get("args", {}).items()
+        if name.endswith("_IMAGE")
+    }
+    written = {
+        found
+        for context in {service["build"]["context"] for service in compose["services"].values()}
+        for found in re.findall(
+            r"^ARG (\w+_IMAGE)=(.+)$",
+            (offline.ROOT / context / "Dockerfile").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    }
+    # Open WebUI's other source, which compose.yaml does not choose.
+    assert written - named == {("PYTHON_IMAGE", "python:3.11-slim-bookworm")}
+    assert named <= written

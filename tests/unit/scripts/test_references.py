@@ -1,13 +1,11 @@
 """What Compose makes of a `$` in .env, and where that is not what was written."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from lib.references import Assignment, assignments, expanded, is_verbatim, unresolved
+from lib.dotenv import Assignment, assignments
+from lib.references import expanded, is_verbatim, unresolved
 from lib.settings import Settings, parse
 
 CASES = [
@@ -36,29 +34,6 @@ CASES = [
 @pytest.mark.parametrize(("text", "value"), CASES)
 def test_a_value_is_what_compose_makes_of_it(text: str, value: str):
     assert parse(text, {"SET": "here"})["KEY"] == value
-
-
-@pytest.mark.skipif(shutil.which("docker") is None, reason="asks Compose itself")
-@pytest.mark.parametrize(("text", "value"), CASES)
-def test_and_compose_itself_agrees(tmp_path: Path, text: str, value: str):
-    (tmp_path / ".env").write_text(f"{text}\n", encoding="utf-8")
-    (tmp_path / "compose.yaml").write_text(
-        "services: {a: {image: x, environment: ['KEY']}}", encoding="utf-8"
-    )
-    done = subprocess.run(
-        ["docker", "compose", "--project-directory", str(tmp_path), "config", "--format", "json"],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "SET": "here"},
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    if "is not a docker command" in done.stderr:
-        pytest.skip("Compose is not installed")
-    assert done.returncode == 0, done.stderr
-    written = value.replace("$", "$$")
-    assert f'"KEY": "{written}"' in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -102,8 +77,12 @@ def test_only_lines_that_count_are_looked_at(tmp_path: Path):
     path = tmp_path / ".env"
     path.write_text("A=$x\nA=b\nC=d\n", encoding="utf-8")
     lines = Settings({"C": "from the environment"}, path).lines()
-    assert [one for one, _ in lines] == [Assignment("A", "b")]
+    assert [one for one, _ in lines] == [Assignment("A", "b", line=2)]
 
 
-def test_a_default_that_holds_another_reference_is_left_alone():
-    assert expanded(Assignment("K", "${A:-$B}"), {"A": "a"}) == "a"
+def test_a_default_may_hold_another_reference():
+    one = Assignment("K", "${A:-x${B:-y}}")
+    assert [expanded(one, known) for known in ({"A": "a"}, {"B": "b"}, {})] == ["a", "xb", "xy"]
+    assert not unresolved(one, {})
+    assert unresolved(Assignment("K", "${A:-$B}"), {}) == "$B"
+    assert not unresolved(Assignment("K", "${A:-$B}"), {"A": "a"})

@@ -24,23 +24,26 @@ def test_a_line_is_read_as_compose_reads_it(line: str, value: str):
     assert parse(line) == {"MODEL": value}
 
 
-def test_comments_and_noise_are_no_settings():
-    assert parse("# MODEL=x\n\nnonsense\n#A=1") == {}
+def test_comments_and_names_alone_are_no_settings():
+    assert parse("# MODEL=x\n\nMODEL\n#A=1") == {}
 
 
 def test_a_block_is_added_replaced_and_removed_without_touching_the_rest():
     own = "# mine\nMODEL=phi-4-mini"
-    once = with_block(own, {"A": "1"})
+    once = with_block(own, {"COMPOSE_FILE": "1"})
     assert once.startswith(own + "\n" + BLOCK_START)
-    assert parse(once) == {"MODEL": "phi-4-mini", "A": "1"}
-    assert parse(with_block(once, {"B": "2"})) == {"MODEL": "phi-4-mini", "B": "2"}
-    assert with_block(once, {"A": "1"}) == once
+    assert parse(once) == {"MODEL": "phi-4-mini", "COMPOSE_FILE": "1"}
+    assert parse(with_block(once, {"BUILD_NPMRC": "2"})) == {
+        "MODEL": "phi-4-mini",
+        "BUILD_NPMRC": "2",
+    }
+    assert with_block(once, {"COMPOSE_FILE": "1"}) == once
     assert without_block(once) == own + "\n"
     assert with_block(once, {}) == own + "\n"
 
 
 def test_what_follows_the_block_is_kept():
-    text = with_block("MODEL=a\n", {"A": "1"}) + "MODELS=b\n"
+    text = with_block("MODEL=a\n", {"COMPOSE_FILE": "1"}) + "MODELS=b\n"
     assert parse(without_block(text)) == {"MODEL": "a", "MODELS": "b"}
 
 

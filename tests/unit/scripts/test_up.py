@@ -1,13 +1,17 @@
 """The command line of up.py and its small decisions."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-import up
 from lib import addresses
+from lib.commands import foundry_host, up
 from lib.console import StepFailedError
+from lib.environment import ROOT
 from lib.settings import Settings
 
 
@@ -27,6 +31,36 @@ def test_wrong_usage_ends_with_two(capsys: pytest.CaptureFixture[str]):
         up.parse(["--nonsense"])
     assert ended.value.code == 2
     assert "--nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "0", "inf", "soon", ""])
+def test_a_patience_that_means_nothing_is_refused(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        up.parse([f"--timeout={seconds}"])
+    assert ended.value.code == 2
+    assert "--timeout: expected seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "65536", "-1", "http", "5.5"])
+def test_a_port_that_is_none_is_wrong_usage(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        foundry_host.parse([f"--port={number}"])
+    assert ended.value.code == 2
+    assert "--port: expected a port from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_console_that_lacks_a_letter_prints_on() -> None:
+    """As on Windows, where output that goes into a file is in the old encoding."""
+    say = "from lib import console as c; c.survive_any_encoding(); c.note('ok \u2713 \U0001f600')"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(
+        [sys.executable, "-c", say], env=environment, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "    ok ? ?\n"), done.stderr
 
 
 def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]):

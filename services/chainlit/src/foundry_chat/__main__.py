@@ -10,14 +10,13 @@ import json
 import logging
 import os
 import sys
-import urllib.error
-import urllib.request
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundry_chat import app_root
 from foundry_chat.settings import Settings, SettingsError
+from foundry_common import direct
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -65,11 +64,11 @@ def healthcheck(settings: Settings) -> int:
     """Return 0 when the app is healthy and serves its page, else 1, saying why."""
     base = f"http://127.0.0.1:{settings.port}"
     try:
-        with urllib.request.urlopen(f"{base}/health", timeout=5) as response:  # noqa: S310 - http
+        with direct.get(f"{base}/health", 5) as response:
             health = json.load(response)
-        with urllib.request.urlopen(f"{base}/", timeout=5) as response:  # noqa: S310 - http
+        with direct.get(f"{base}/", 5) as response:
             page = response.read().decode("utf-8")
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"The chat app at {base} is not healthy: {error}\n")
         return 1
     if health.get("status") != "ok" or '<div id="root">' not in page:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from foundry_chat import errors, history, sse, wording
 from foundry_chat.errors import ChatError
 from foundry_chat.models import AUTOMATIC
-from foundry_chat.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from foundry_chat.metrics import Metrics
     from foundry_chat.models import Model, ModelFeed
     from foundry_chat.panel import Options
+    from foundry_chat.writer import Writer
 
 _logger = logging.getLogger(__name__)
 
@@ -64,7 +64,6 @@ class Progress:
 class Question:
     """A person's question and the conversation before it."""
 
-    id: str
     text: str
     turns: Sequence[Turn]
     # Whether this chat has already been told that its beginning no longer fits.
@@ -90,13 +89,12 @@ class Answerer:
         self._scale = history.TokenScale()
         self._active = 0
 
-    async def answer(self, question: Question, options: Options) -> Outcome:
+    async def answer(self, question: Question, options: Options, writer: Writer) -> Outcome:
         """Stream the answer into the current chat. Errors are shown, not raised.
 
         Raises:
             asyncio.CancelledError: the person pressed Stop; what was written is kept.
         """
-        writer = Writer(question.id)
         progress = Progress(started=time.monotonic())
         outcome = "failed"
         trimmed = False
@@ -117,7 +115,7 @@ class Answerer:
             await writer.fail(error, facts=progress.facts())
         except Exception as error:
             _logger.exception("An answer failed")
-            translated = errors.from_exception(error, self._gateway.url)
+            translated = errors.from_exception(error)
             self._metrics.errors.labels(translated.code).inc()
             await writer.fail(translated, facts=progress.facts())
         finally:

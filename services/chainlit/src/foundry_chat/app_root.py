@@ -20,6 +20,9 @@ SITE = Path(__file__).parent / "site"
 # Chainlit's page names two foreign hosts for fonts and one for formulas. Nothing here needs them.
 _FOREIGN_LINK = re.compile(r"<link\b[^>]*https?://[^>]*>\s*")
 
+# Where the edge puts the menu of the stack.
+_BODY = re.compile(r"<body\b[^>]*>")
+
 
 class PageError(RuntimeError):
     """Chainlit's own page is not where or what this version of the app expects."""
@@ -54,15 +57,17 @@ def _remove(path: Path) -> None:
 
 
 def _lay_out_page(page: Path) -> None:
-    """Make a copy of Chainlit's page without its foreign links (``custom_build``)."""
+    """Make a copy of Chainlit's page: no foreign links, room for the menu (``custom_build``)."""
     page.mkdir()
     built = _chainlit_page()
     index = (built / "index.html").read_text(encoding="utf-8")
     own, links = _FOREIGN_LINK.subn("", index)
-    if not links or re.search(r"(?:href|src)=\"https?://", own):
+    own, bodies = _BODY.subn(r"\g<0>\n    <!-- menu -->", own)
+    if not links or bodies != 1 or re.search(r"(?:href|src)=\"https?://", own):
         raise PageError(
             f"The page at {built} does not look like that of Chainlit 2.12: "
-            f"{links} foreign links found. Pin chainlit==2.12.0, or adapt app_root.py."
+            f"{links} foreign links and {bodies} bodies found. "
+            "Pin chainlit==2.12.0, or adapt app_root.py."
         )
     (page / "index.html").write_text(own, encoding="utf-8")
     for path in built.iterdir():

@@ -15,9 +15,10 @@ from foundry_chat.gateway_client import GatewayClient
 from foundry_chat.metrics import Metrics
 from foundry_chat.models import ModelFeed
 from foundry_chat.panel import Options
-from foundry_chat.writer import RETRY, current_session, emit
+from foundry_chat.writer import RETRY, Writer, current_session, emit
 
 if TYPE_CHECKING:
+    from chainlit.session import WebsocketSession
     from chainlit.types import Starter
     from chainlit.user import User
 
@@ -52,7 +53,7 @@ class Application:
         cl.set_starters(self.set_starters)
         cl.on_app_shutdown(self.on_app_shutdown)
         server.install(self._feed, self._metrics)
-        sockets.install(self._upkeep.forget_closed)
+        sockets.install(self._upkeep.forget_closed, self.on_return)
 
     async def on_chat_start(self) -> None:
         """Show the settings panel, fed by the gateway's models."""
@@ -102,6 +103,11 @@ class Application:
         """Give up on an answer that nobody comes back for."""
         self._upkeep.left(current_session())
 
+    async def on_return(self, session: WebsocketSession) -> None:
+        """Show a browser whose line was cut what it may have missed."""
+        if writer := conversation.writer_of(session):
+            await writer.deliver()
+
     async def on_settings_update(self, values: dict[str, Any]) -> None:
         """Take over the settings, and say which cannot be used."""
         options, complaints = panel.read(values)
@@ -124,13 +130,14 @@ class Application:
         if before := conversation.take_last_answer():
             await before.retire()
         question = Question(
-            id=message.id,
             text=message.content,
             turns=conversation.turns_before(message.id),
             trimming_told=conversation.trimming_told(),
         )
+        writer = Writer(message.id)
+        conversation.begin(writer)
         outcome = await self._answerer.answer(
-            question, conversation.options(self._default_options())
+            question, conversation.options(self._default_options()), writer
         )
         conversation.remember(outcome)
         await upkeep.show_downloads(outcome.writer, outcome.model, self._feed.latest)

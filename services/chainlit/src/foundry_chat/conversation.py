@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = "foundry_options"
 _OUTCOME = "foundry_outcome"
+_WRITER = "foundry_writer"
 _TRIMMED = "foundry_trimmed"
 _STOP_MESSAGE = "Task manually stopped."
 
@@ -46,8 +47,18 @@ def options_of(session: WebsocketSession, default: Options) -> Options:
 
 
 def outcome_of(session: WebsocketSession) -> Outcome | None:
-    """Return the latest answer of any chat."""
+    """Return how the latest answer of any chat ended."""
     return _memory(session).get(_OUTCOME)
+
+
+def begin(writer: Writer) -> None:
+    """Keep the answer that is about to be written into the current chat."""
+    cl.user_session.set(_WRITER, writer)
+
+
+def writer_of(session: WebsocketSession) -> Writer | None:
+    """Return the latest answer of any chat, however far it is and however it ended."""
+    return _memory(session).get(_WRITER)
 
 
 def take_last_answer() -> Writer | None:

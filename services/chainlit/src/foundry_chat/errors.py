@@ -42,12 +42,11 @@ class ChatError(Exception):
 class GatewayUnreachable(ChatError):  # noqa: N818 - named for the situation, like its code
     """No HTTP answer from the gateway."""
 
-    def __init__(self, url: str, detail: str) -> None:
+    def __init__(self, detail: str) -> None:
         super().__init__(
             "gateway_unreachable",
-            f"The gateway at {url} does not answer ({detail}).",
-            "Check that it runs: `docker compose ps gateway`, and start it with "
-            "`docker compose up -d gateway`. Then try again.",
+            f"The gateway does not answer ({detail}).",
+            "Start it: `docker compose up -d gateway`. Then try again.",
         )
 
 
@@ -58,8 +57,7 @@ class StreamInterrupted(ChatError):  # noqa: N818 - named for the situation, lik
         super().__init__(
             "stream_interrupted",
             "The answer broke off before it was finished.",
-            "The connection to the model was lost. Try again; if it happens again, look at "
-            "`docker compose logs gateway`.",
+            "Try again; if it happens again, `docker compose logs --tail 50 gateway` says why.",
         )
 
 
@@ -77,7 +75,7 @@ def from_body(body: Mapping[str, Any], fallback_code: str = "upstream_error") ->
     return ChatError(code, message or remedy, remedy if message else "")
 
 
-def from_exception(error: Exception, gateway_url: str) -> ChatError:
+def from_exception(error: Exception) -> ChatError:
     """Translate what the OpenAI client or its HTTP transport raised."""
     if isinstance(error, ChatError):
         return error
@@ -87,16 +85,16 @@ def from_exception(error: Exception, gateway_url: str) -> ChatError:
         return ChatError(
             "gateway_error",
             f"The gateway answered with HTTP {error.status_code} and nothing readable.",
-            "Look at `docker compose logs gateway`, then try again.",
+            "Try again; `docker compose logs --tail 50 gateway` says what it did.",
         )
     if isinstance(error, openai.APIConnectionError | httpx2.ConnectError | httpx2.TimeoutException):
-        return GatewayUnreachable(gateway_url, _root_cause(error))
+        return GatewayUnreachable(_root_cause(error))
     if isinstance(error, httpx2.HTTPError | OSError):
         return StreamInterrupted()
     return ChatError(
         "internal_error",
         "Something went wrong inside the chat app.",
-        "Try again. The details are in `docker compose logs chainlit`.",
+        "Try again; the details are in `docker compose logs --tail 50 chainlit`.",
     )
 
 

@@ -54,7 +54,8 @@ class GatewayClient:
                 connect=settings.connect_timeout,
                 pool=settings.connect_timeout,
             ),
-            http_client=DefaultAioHttpClient(),
+            # A proxy from Docker's settings does not know the gateway.
+            http_client=DefaultAioHttpClient(trust_env=False),
         )
 
     async def close(self) -> None:
@@ -70,7 +71,7 @@ class GatewayClient:
         try:
             page = await self._client.models.list(timeout=5)
         except (OpenAIError, httpx2.HTTPError, OSError) as error:
-            raise errors.from_exception(error, self.url) from error
+            raise errors.from_exception(error) from error
         return [Model.from_api(item.id, item.model_extra or {}) for item in page.data]
 
     @asynccontextmanager
@@ -105,7 +106,7 @@ class GatewayClient:
                 finally:
                     await events.aclose()
         except (OpenAIError, httpx2.HTTPError, OSError) as error:
-            raise errors.from_exception(error, self.url) from error
+            raise errors.from_exception(error) from error
 
     @staticmethod
     async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[sse.Event], None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundry_chat import wording
 from foundry_chat.errors import ChatError
+from foundry_common import remedies
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -106,11 +107,14 @@ class Snapshot:
             return self.find(choice) or Model(alias=choice, display_name=choice)
         if self.default is not None:
             return self.default
-        raise self.error or ChatError(
-            "no_model",
-            "There is no model to answer yet.",
-            "Start Foundry Local and download a model, for example `foundry model run phi-4-mini`, "
-            "or start the built-in one with `docker compose --profile embedded up -d`.",
+        raise self.missing
+
+    @property
+    def missing(self) -> ChatError:
+        """Why there is no model at all."""
+        look = remedies.script("doctor.py", system=remedies.host_system())
+        return self.error or ChatError(
+            "no_model", "There is no model to answer yet.", f"{look} says what is missing."
         )
 
     def downloading(self) -> list[Model]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chainlit.chat_context import chat_contexts
 from chainlit.server import sio
-from chainlit.session import ws_sessions_id
+from chainlit.session import WebsocketSession, ws_sessions_id
 from socketio.exceptions import (  # type: ignore[import-untyped]
     ConnectionRefusedError as SocketRefusedError,
 )
@@ -33,20 +33,30 @@ CHATS_BYTES: Final = 256 * 1024 * 1024
 _BINARY: Final = ("5", "6")
 
 
-def install(make_room: Callable[[], Awaitable[None]]) -> None:
-    """Put the checks in front of Chainlit's own handlers.
+def install(
+    make_room: Callable[[], Awaitable[None]],
+    welcome: Callable[[WebsocketSession], Awaitable[None]],
+) -> None:
+    """Put the checks in front of Chainlit's own handlers, and a welcome behind.
 
     Args:
         make_room: Forgets closed chats.
+        welcome: Called when a browser has connected, for the first time or again.
     """
     if getattr(sio, "foundry_checks", False):
         return
     sio.foundry_checks = True
     connect = sio.handlers["/"]["connect"]
+    connected_well = sio.handlers["/"]["connection_successful"]
     message = sio.eio.handlers["message"]
 
     async def checked_connect(sid: str, environ: dict[str, Any], auth: Any) -> Any:
         return await connect(sid, environ, admitted(auth))
+
+    async def welcomed(sid: str) -> None:
+        await connected_well(sid)
+        if session := WebsocketSession.get(sid):
+            await welcome(session)
 
     async def checked_message(eio_sid: str, data: Any) -> None:
         if not is_harmless(data):
@@ -60,6 +70,7 @@ def install(make_room: Callable[[], Awaitable[None]]) -> None:
         await message(eio_sid, data)
 
     sio.handlers["/"]["connect"] = checked_connect
+    sio.handlers["/"]["connection_successful"] = welcomed
     sio.eio.handlers["message"] = checked_message
     sio.eio.max_http_buffer_size = MESSAGE_BYTES
 

@@ -7,7 +7,6 @@ the model's words, so copying it and sending it back as history stay clean.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import chainlit as cl
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 RETRY = "try_again"
 _NOTE = "AnswerNote"
-_RECONNECT_POLL = 1.0
 
 
 def current_session() -> WebsocketSession:
@@ -77,6 +75,7 @@ class Writer:
         self._socket_id = self._session.socket_id
         self._message = AnswerMessage()
         self._shown = False
+        self._ended = False
         self._noted = False
         # An address spares Chainlit from writing a file per element; the browser reads the props.
         self._note = cl.CustomElement(
@@ -114,7 +113,7 @@ class Writer:
         # Before the message, whose arrival makes the page scroll to its end.
         await self._show_note(facts=facts, notes=notes or [])
         await self._settle()
-        self._deliver_later_if_away()
+        self._ended = True
 
     async def fail(self, error: ChatError, *, facts: str = "") -> None:
         """End the answer with what went wrong and a button that asks again."""
@@ -135,7 +134,7 @@ class Writer:
         if note or self._note.for_id:
             await self._show_note(facts=facts, **note)
         await self._settle()
-        self._deliver_later_if_away()
+        self._ended = True
 
     async def show_download(self, line: str | None, percent: float | None = None) -> None:
         """Show, refresh or remove the line about a model on its way. Works from any task."""
@@ -153,6 +152,26 @@ class Writer:
         """
         await self.show_download(None)
         await self._message.remove_actions()
+
+    async def deliver(self) -> None:
+        """Send all there is of the answer to a browser that has come back.
+
+        Whatever was sent before may be lost: a line is dead for a while before anybody notices.
+        What the browser has already, it replaces.
+        """
+        session = self._session
+        self._socket_id = session.socket_id
+        if not self._ended:
+            await emit(session, "task_start", {})
+        if self._shown:
+            await emit(session, "new_message", self._message.to_dict())
+        if self._note.for_id:
+            await emit(session, "element", self._note.to_dict())
+        for action in self._message.actions:
+            if action.forId is not None:
+                # Only buttons are not replaced by the page, but shown twice.
+                await emit(session, "remove_action", action.to_dict())
+                await emit(session, "action", action.to_dict())
 
     async def _show_note(self, **props: Any) -> None:
         props = {key: value for key, value in props.items() if value}
@@ -173,26 +192,3 @@ class Writer:
         self._socket_id = self._session.socket_id
         await cl.context.emitter.task_start()
         await cl.context.emitter.send_step(self._message.to_dict())
-
-    def _deliver_later_if_away(self) -> None:
-        if not is_connected(self._session):
-            task = asyncio.create_task(self._deliver_on_return())
-            self._session_tasks().add(task)
-            task.add_done_callback(self._session_tasks().discard)
-
-    def _session_tasks(self) -> set[asyncio.Task[None]]:
-        """Keep tasks with the session: the loop itself holds them only weakly."""
-        tasks: set[asyncio.Task[None]] = self._session.__dict__.setdefault("_deliveries", set())
-        return tasks
-
-    async def _deliver_on_return(self) -> None:
-        session = self._session
-        while not is_connected(session):
-            if WebsocketSession.get_by_id(session.id) is not session:
-                return
-            await asyncio.sleep(_RECONNECT_POLL)
-        await emit(session, "new_message", self._message.to_dict())
-        if self._note.for_id:
-            await emit(session, "element", self._note.to_dict())
-        for action in self._message.actions:
-            await emit(session, "action", action.to_dict())

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 
-from foundry_host.errors import HostError, SettingsError
-from foundry_host.healthcheck import healthcheck
-from foundry_host.host import Host
-from foundry_host.settings import read_settings
+from foundry_host.stopping import Stopping
 
 
 def main() -> int:
@@ -19,14 +15,29 @@ def main() -> int:
     Returns:
         0 when it was asked to stop or is healthy, 1 when something failed, 2 for wrong usage.
     """
+    if sys.argv[1:] == ["healthcheck"]:
+        return _run(None)
+    # Before anything that takes a moment: as a container's first process it would hear nothing.
+    stopping = Stopping()
+    try:
+        return _run(stopping)
+    finally:
+        stopping.end()
+
+
+def _run(stopping: Stopping | None) -> int:
+    from foundry_host.errors import HostError, SettingsError  # noqa: PLC0415 - see above
+    from foundry_host.healthcheck import healthcheck  # noqa: PLC0415
+    from foundry_host.host import Host  # noqa: PLC0415
+    from foundry_host.settings import read_settings  # noqa: PLC0415
+
     keep_loopback_direct()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     try:
-        if sys.argv[1:] == ["healthcheck"]:
+        if stopping is None:
             return healthcheck(read_settings([]))
         host = Host(read_settings())
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: host.stop())
+        stopping.call(host.stop)
         host.run()
     except HostError as error:
         sys.stderr.write(f"{error}\n")

@@ -9,9 +9,9 @@ import os
 import socket
 import time
 import urllib.error
-import urllib.request
 from typing import Any
 
+from foundry_common import direct
 from foundry_host.errors import AddressError
 from foundry_host.settings import Address, is_address
 
@@ -146,7 +146,7 @@ def identify(address: Address) -> tuple[str, str]:
 def _get(url: str) -> Any:
     """The decoded answer; ``False`` for one that is not JSON, ``None`` for none at all."""
     try:
-        with urllib.request.urlopen(url, timeout=_PROBE_SECONDS) as response:  # noqa: S310 - http
+        with direct.get(url, _PROBE_SECONDS) as response:
             body = response.read(1 << 16)
     except urllib.error.HTTPError:
         return False

@@ -10,9 +10,12 @@
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING
 
-_ORIGIN = re.compile(r"\w+\.(?:cc|h):\d+ ")
+from foundry_common import runtime_words
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class HostError(Exception):
@@ -29,7 +32,18 @@ class SettingsError(HostError):
 
 
 class ModelDirectoryError(HostError):
-    """A directory cannot be served as a model."""
+    """A directory cannot be served as a model.
+
+    Args:
+        path: The directory.
+        problem: What is wrong with it, without its name; no full stop.
+        remedy: What to do.
+    """
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}.", remedy)
+        self.path = path
+        self.problem = problem
 
 
 class AddressError(HostError):
@@ -41,14 +55,5 @@ class FetchError(HostError):
 
 
 def plain(error: BaseException) -> str:
-    """The runtime's message without the C++ source line and signature that it begins with."""
-    text = str(error).strip()
-    origin = _ORIGIN.match(text)
-    if origin:
-        depth = 0
-        for position in range(origin.end(), len(text)):
-            depth += {"(": 1, ")": -1}.get(text[position], 0)
-            if text[position] == ")" and depth == 0:
-                text = text[position + 1 :].removeprefix(" const").strip()
-                break
-    return text.rstrip(".") or type(error).__name__
+    """The runtime's message as a person may see it: see ``foundry_common.runtime_words``."""
+    return runtime_words.plain(str(error)) or type(error).__name__

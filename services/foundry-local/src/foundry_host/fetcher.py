@@ -11,6 +11,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from foundry_common import remedies, runtime_words
+from foundry_common.remedies import Place
 from foundry_host import catalog_query
 from foundry_host.errors import FetchError, plain
 from foundry_host.progress import Display, Meter
@@ -27,6 +29,7 @@ log = logging.getLogger("foundry_host")
 _FIRST_RETRY_SECONDS = 15.0
 _LAST_RETRY_SECONDS = 600.0
 _SUGGESTIONS = 5
+_HERE = Place("localhost", ours=True)
 
 
 class Fetcher:
@@ -39,6 +42,7 @@ class Fetcher:
         stop: Set to end everything at once, also in the middle of a download.
         public: The relay to the public catalog, if it is used.
         accelerate: Whether to fetch execution providers first.
+        place: Where this Foundry Local is, for the remedies.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Fetcher:
         *,
         public: PublicCatalog | None = None,
         accelerate: bool = True,
+        place: Place = _HERE,
     ) -> None:
         self._runtime = runtime
         self._board = board
@@ -57,6 +62,7 @@ class Fetcher:
         self._stop = stop
         self._public = public
         self._accelerate = accelerate
+        self._place = place
         self._again = threading.Event()
 
     def wake(self) -> None:
@@ -117,14 +123,14 @@ class Fetcher:
             self._load_first_that_works(alias, self._candidates(alias))
         except FetchError as error:
             if not self._stop.is_set():
-                self._show(alias, Problem(error.message, error.remedy))
+                self._show(alias, Problem(error.message, error.remedy), _said(error))
             return False
         return True
 
-    def _show(self, alias: str, problem: Problem) -> None:
+    def _show(self, alias: str, problem: Problem, said: str) -> None:
         known = self._board.get(alias)
         if known is None or known.error != problem:
-            log.warning("%s %s", problem.message, problem.remedy)
+            log.warning("%s %s%s", problem.message, problem.remedy, said)
         self._board.update(alias, state=ModelState.FAILED, progress=None, error=problem)
 
     def _candidates(self, alias: str) -> list[Model]:
@@ -144,17 +150,26 @@ class Fetcher:
             ordered = cached[:1] or ordered
         return ordered
 
+    @property
+    def _bring_your_own(self) -> str:
+        folder = "EMBEDDED_MODELS_DIR in .env" if self._place.embedded else "--models-dir"
+        return f"name a folder with a model of your own: {folder}"
+
+    @property
+    def _allow(self) -> str:
+        own = "FOUNDRY_HOST_PUBLIC_CATALOG=yes in .env"
+        return own if self._place.embedded else "--public-catalog"
+
     def _unknown(self, alias: str) -> FetchError:
         if self._public and not self._public.reachable:
             return FetchError(
                 f"{alias} is not on this machine and the public model catalog cannot be reached.",
-                "Check the network, or put an ONNX Runtime GenAI model into --models-dir.",
+                f"Connect this machine to the internet, or {self._bring_your_own}.",
             )
         if self._public is None:
             return FetchError(
                 f"{alias} is not on this machine and the public model catalog is switched off.",
-                "Allow it with --public-catalog, or put an ONNX Runtime GenAI model into "
-                "--models-dir.",
+                f"Allow it ({self._allow}), or {self._bring_your_own}.",
             )
         known = sorted({model.alias for model in self._runtime.catalog.list_models()})
         close = difflib.get_close_matches(alias, known, _SUGGESTIONS, 0.5)
@@ -177,7 +192,7 @@ class Fetcher:
             except FetchError as error:
                 if self._stop.is_set() or position == len(candidates) - 1:
                     raise
-                log.warning("%s Trying the CPU's variant.", error.message)
+                log.warning("%s Trying the CPU's variant.%s", error.message, _said(error))
                 continue
             self._board.update(alias, state=ModelState.LOADED, progress=None, error=None)
             log.info("%s is loaded (%s)", alias, variant.id)
@@ -214,9 +229,10 @@ class Fetcher:
         try:
             variant.load()
         except Exception as error:
+            fault = runtime_words.load_fault(str(error))
             raise FetchError(
-                f"{variant.id} could not be loaded: {plain(error)}.",
-                "Check the free memory, or choose a smaller model.",
+                f"{variant.alias} could not be loaded: {remedies.load_words(fault)}.",
+                remedies.load_failed(fault, self._place),
             ) from error
 
     def _adopt_public_models(self) -> None:
@@ -235,3 +251,8 @@ class Fetcher:
                     self._runtime.catalog.get_model_variant(catalog_query.variant(entry))
                 except Exception as error:  # noqa: BLE001 - one odd entry must not hide the others
                     log.warning("a public model was not taken in: %s", plain(error))
+
+
+def _said(error: FetchError) -> str:
+    """The runtime's own words behind an error, for the log."""
+    return f" ({plain(error.__cause__)})" if error.__cause__ else ""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
+from foundry_common import direct
 from foundry_host.addresses import reachable_url
 
 if TYPE_CHECKING:
@@ -38,5 +38,5 @@ def healthcheck(settings: Settings) -> int:
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=_SECONDS) as response:  # noqa: S310 - our own service
+    with direct.get(url, _SECONDS) as response:
         return json.load(response)

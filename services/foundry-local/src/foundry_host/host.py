@@ -14,33 +14,33 @@ from typing import Any
 from foundry_host.addresses import require_free, resolve
 from foundry_host.catalog_server import CatalogServer
 from foundry_host.companion import Companion
-from foundry_host.errors import HostError, ModelDirectoryError, plain
+from foundry_host.errors import HostError, ModelDirectoryError, SettingsError, plain
 from foundry_host.fetcher import Fetcher
 from foundry_host.follower import Follower
 from foundry_host.model_cache import place_models
 from foundry_host.model_directory import (
     LocalModel,
     read_model_directory,
-    scan_models_directory,
 )
+from foundry_host.own_models import is_meant_as_model, own_models, place_of
 from foundry_host.public_catalog import PublicCatalog
 from foundry_host.runtime import Runtime, runtime_version, start_runtime
 from foundry_host.settings import Settings
-from foundry_host.state import Board, ModelState, ModelStatus
+from foundry_host.state import Board, ModelState, ModelStatus, Problem
+from foundry_host.stopping import GRACE_SECONDS
 
 DEMO_ALIAS = "foundry-demo"
 DEMO_DISPLAY_NAME = "Foundry demo (built-in demo)"
 DEMO_DIR = Path(__file__).parent / "demo_model"
 
 UNREACHABLE = "public_catalog_unreachable"
+OWN_MODELS = "own_models_missing"
 UNREACHABLE_MESSAGE = (
     "Microsoft's public model catalog cannot be reached ({cause}). The models on this machine "
     "work as they are; to download others, connect this machine to the internet, or put an ONNX "
     "Runtime GenAI model into the models directory."
 )
 
-#: ``docker stop`` kills after 10 s.
-_STOP_SECONDS = 8.0
 #: After its own ``/shutdown`` the runtime (2.2.1) has nothing left to do and closing it hangs.
 _STOP_SECONDS_WHEN_SHUT_DOWN = 1.0
 
@@ -59,10 +59,10 @@ class Host:
         self._stop = threading.Event()
         self._follower: Follower | None = None
         self._fetcher: Fetcher | None = None
-        self._stop_seconds = _STOP_SECONDS
+        self._stop_seconds = GRACE_SECONDS
 
     def stop(self) -> None:
-        """Ask ``run`` to return; safe in a signal handler."""
+        """Ask ``run`` to return; from any thread, but not in a signal handler: see ``stopping``."""
         self._stop.set()
 
     def run(self) -> None:
@@ -76,6 +76,8 @@ class Host:
         require_free(self.settings.addresses)
         models = self._local_models()
         self._prepare_disk(models)
+        if self._stop.is_set():
+            return
         with ExitStack() as stack:
             public = self._public_catalog(stack)
             catalog = CatalogServer(lambda: models, public)
@@ -99,6 +101,7 @@ class Host:
                 self._stop,
                 public=public,
                 accelerate=self.settings.accelerate,
+                place=place_of(self.settings),
             )
             worker = threading.Thread(target=self._fetcher.run, name="fetcher", daemon=True)
             worker.start()
@@ -126,11 +129,12 @@ class Host:
             except ModelDirectoryError as error:
                 problems.append(error)
         if self.settings.models_dir:
-            found, broken = scan_models_directory(self.settings.models_dir)
+            found, broken = self._models_of_the_users_own()
             models += found
             problems += broken
         for problem in problems:
             log.warning("%s", problem)
+            self._show(problem)
         for model in models:
             log.info("%s: %s, %d tokens", model.alias, model.path, model.context_length)
             self.board.put(
@@ -143,6 +147,29 @@ class Host:
                 )
             )
         return models
+
+    def _show(self, problem: ModelDirectoryError) -> None:
+        """Show what was meant to be a model: people ask for it, and are told why not."""
+        alias = problem.path.name
+        if not is_meant_as_model(problem.path):
+            return
+        message = f"The model {alias} cannot be served: {problem.problem}."
+        error = Problem(message, problem.remedy)
+        self.board.put(ModelStatus(alias=alias, state=ModelState.FAILED, error=error))
+
+    def _models_of_the_users_own(
+        self,
+    ) -> tuple[list[LocalModel], list[ModelDirectoryError]]:
+        """What ``models_dir`` holds; in the container the other models do without it."""
+        try:
+            return own_models(self.settings)
+        except SettingsError as error:
+            if not self.settings.embedded:
+                raise
+            if self.settings.own_models:
+                self.board.notice(OWN_MODELS, str(error))
+                log.warning("%s", error)
+            return [], []
 
     def _prepare_disk(self, models: list[LocalModel]) -> None:
         try:

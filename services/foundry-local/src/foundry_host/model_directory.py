@@ -17,6 +17,8 @@ DEFAULT_MAX_OUTPUT_TOKENS = 2048
 
 _JINJA_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+CONFIG = "genai_config.json"
+_POINTER = b"version https://git-lfs"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -48,6 +50,11 @@ class LocalModel:
         return f"{self.name}:{self.version}"
 
 
+def is_alias(name: str) -> bool:
+    """Whether a model can go by this name."""
+    return _ALIAS.match(name) is not None
+
+
 def read_model_directory(
     path: Path,
     *,
@@ -67,11 +74,11 @@ def read_model_directory(
         ModelDirectoryError: A file is missing or unreadable, or the name cannot be an alias.
     """
     alias = alias or path.name
-    if not _ALIAS.match(alias):
+    if not is_alias(alias):
         raise ModelDirectoryError(
-            f"{path}: a model's alias is its directory's name and may hold only letters, digits, "
-            f"'.', '_' and '-'.",
-            "Rename the directory.",
+            path,
+            "its name is the model's alias, and may hold only letters, digits, '.', '_' and '-'",
+            "Rename the folder.",
         )
     config = _read_json(path / "genai_config.json", "it is not an ONNX Runtime GenAI model")
     model = _section(config, "model", path)
@@ -79,7 +86,8 @@ def read_model_directory(
     context = model.get("context_length") or search.get("max_length")
     if not isinstance(context, int) or isinstance(context, bool) or context <= 0:
         raise ModelDirectoryError(
-            f"{path}: genai_config.json names neither model.context_length nor search.max_length.",
+            path,
+            "genai_config.json names neither model.context_length nor search.max_length",
             "Add the model's context length in tokens, or export the model again.",
         )
     _require_model_files(path, model)
@@ -100,54 +108,22 @@ def read_model_directory(
     )
 
 
-def scan_models_directory(root: Path) -> tuple[list[LocalModel], list[ModelDirectoryError]]:
-    """Describe every model directory directly under ``root``.
-
-    Returns:
-        The models that can be served, and one message for each directory that cannot. Plain files
-        and hidden directories are passed over in silence; a directory given as the model itself
-        (it holds ``genai_config.json``) counts as one model.
-    """
-    if not root.is_dir():
-        missing = ModelDirectoryError(
-            f"{root}: no such directory.", "Check --models-dir, or the mount of that path."
-        )
-        return [], [missing]
-    if (root / "genai_config.json").is_file():
-        candidates = [root]
-    else:
-        candidates = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    models: list[LocalModel] = []
-    problems: list[ModelDirectoryError] = []
-    for candidate in candidates:
-        try:
-            models.append(read_model_directory(candidate))
-        except ModelDirectoryError as error:
-            problems.append(error)
-        except OSError as error:
-            problems.append(
-                ModelDirectoryError(
-                    f"{candidate}: {error.strerror}.", "Check that this user may read it."
-                )
-            )
-    return models, problems
-
-
 def _read_json(path: Path, otherwise: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelDirectoryError(
-            f"{path.parent}: no {path.name}; {otherwise}.",
-            "Export one with onnxruntime-genai's model builder, or move the directory away.",
+            path.parent,
+            f"it has no {path.name}; {otherwise}",
+            "Export one with onnxruntime-genai's model builder, or move the folder away.",
         ) from None
     except ValueError as error:
         raise ModelDirectoryError(
-            f"{path.parent}: {path.name} is not valid JSON ({error}).", "Copy the model again."
+            path.parent, f"{path.name} is not valid JSON ({error})", "Copy the model again."
         ) from None
     if not isinstance(value, dict):
         raise ModelDirectoryError(
-            f"{path.parent}: {path.name} holds no JSON object.", "Copy the model again."
+            path.parent, f"{path.name} holds no JSON object", "Copy the model again."
         )
     return value
 
@@ -160,7 +136,7 @@ def _section(
         return section
     if required:
         raise ModelDirectoryError(
-            f"{path}: genai_config.json has no '{name}' section.", "Export the model again."
+            path, f"genai_config.json has no '{name}' section", "Export the model again."
         )
     return {}
 
@@ -175,12 +151,26 @@ def _require_model_files(path: Path, model: dict[str, Any]) -> None:
     missing = [name for name in named or ["model.onnx"] if not (path / name).is_file()]
     if missing:
         raise ModelDirectoryError(
-            f"{path}: the copy is incomplete, {', '.join(missing)} is missing.",
-            "Copy the model again.",
+            path,
+            f"the copy is incomplete, {', '.join(missing)} is missing",
+            "Copy the model again, all of its files.",
         )
+    for name in named or ["model.onnx"]:
+        with (path / name).open("rb") as file:
+            beginning = file.read(len(_POINTER))
+        if not beginning or beginning == _POINTER:
+            what = "is a Git LFS pointer" if beginning else "is empty"
+            raise ModelDirectoryError(
+                path,
+                f"{name} {what}, not a model",
+                "Download the model itself; after `git clone`: `git lfs pull`."
+                if beginning
+                else "Copy the model again, all of its files.",
+            )
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         raise ModelDirectoryError(
-            f"{path}: no tokenizer ({', '.join(_TOKENIZER_FILES)}).",
+            path,
+            f"it has no tokenizer ({', '.join(_TOKENIZER_FILES)})",
             "Copy the tokenizer files of the original model beside the ONNX file.",
         )
 

@@ -17,7 +17,8 @@ from foundry_host.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DEFAULT_URL = "http://127.0.0.1:51211"
+DEFAULT_PORT = 51211
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_DATA_DIR = Path.home() / ".foundry-chat"
 PUBLIC_CATALOG_URL = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 
@@ -58,6 +59,7 @@ class Settings:
         catalog_region: The Azure region to download from; the runtime chooses when ``None``.
         accelerate: Whether to fetch execution providers for a GPU or NPU.
         embedded: Whether this runs in the stack's own container.
+        own_models: There, the folder of the user's that is ``models_dir``; empty where none is set.
         log_level: The runtime's own log level, a ``LogLevel`` value.
     """
 
@@ -72,6 +74,7 @@ class Settings:
     catalog_region: str | None = None
     accelerate: bool = True
     embedded: bool = False
+    own_models: str = ""
     log_level: str = "Error"
 
 
@@ -164,7 +167,8 @@ def read_settings(
         except env.SettingsError as error:
             raise SettingsError(f"{error}.", "Write yes or no.") from None
 
-    models = options.model or _models(environ)
+    _refuse_blanks(options)
+    models = _named(options.model) if options.model else _models(environ)
     urls = options.url or _split(environ.get("FOUNDRY_HOST_URL")) or [DEFAULT_URL]
     data_dir = path(options.data_dir, "FOUNDRY_HOST_DATA_DIR") or DEFAULT_DATA_DIR
     public = flag(options.public_catalog, "FOUNDRY_HOST_PUBLIC_CATALOG", default=True)
@@ -184,8 +188,30 @@ def read_settings(
         catalog_region=environ.get("FOUNDRY_HOST_CATALOG_REGION") or None,
         accelerate=flag(options.accelerate, "FOUNDRY_HOST_ACCELERATE", default=True),
         embedded=flag(None, "FOUNDRY_HOST_EMBEDDED", default=False),
+        own_models=environ.get("EMBEDDED_MODELS_DIR", "").strip(),
         log_level=_log_level(environ.get("FOUNDRY_HOST_LOG_LEVEL") or "Error"),
     )
+
+
+def _refuse_blanks(options: argparse.Namespace) -> None:
+    """An option without a value is a slip, mostly of a variable that is not set."""
+    for name, given in vars(options).items():
+        option = f"--{name.replace('_', '-')}"
+        if any(isinstance(one, str) and not one.strip() for one in _list(given)):
+            raise SettingsError(f"{option} is given without a value.", f"Write {option} VALUE.")
+
+
+def _list(given: object) -> list[object]:
+    return given if isinstance(given, list) else [given]
+
+
+def _named(aliases: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return tuple(values.model_name(alias) for alias in aliases)
+    except values.ValueRefusedError as error:
+        raise SettingsError(
+            f"--model: {error}.", "Give a model's alias; --model may be repeated."
+        ) from None
 
 
 def parse_address(url: str) -> Address:
@@ -194,6 +220,10 @@ def parse_address(url: str) -> Address:
     Raises:
         SettingsError: It is something else.
     """
+    if "," in url:
+        raise SettingsError(
+            f"--url {url} holds several addresses.", "Repeat the option: --url A --url B."
+        )
     expected = SettingsError(
         f"--url {url} is not of the form http://ADDRESS:PORT.", f"For example: {DEFAULT_URL}."
     )
@@ -203,6 +233,14 @@ def parse_address(url: str) -> Address:
     except ValueError:
         raise expected from None
     rest = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
+    if parts.scheme == "https":
+        raise SettingsError(
+            f"--url {url}: Foundry Local speaks plain HTTP only.", "Write http:// instead."
+        )
+    if parts.scheme == "http" and host and port is None and not any(rest):
+        raise SettingsError(
+            f"--url {url} names no port.", f"Add one: {url.rstrip('/')}:{DEFAULT_PORT}."
+        )
     if parts.scheme != "http" or not host or not port or any(rest):
         raise expected
     if port > 65534:  # noqa: PLR2004 - the companion needs the next one

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import urllib.request
 
+from foundry_common import direct
 from foundry_gateway.settings import Settings, SettingsError
 
 HEALTHCHECK_TIMEOUT = 4.0
@@ -50,7 +50,7 @@ def healthcheck(settings: Settings) -> int:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
     url = f"http://{host}:{settings.port}/status"
     try:
-        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT) as answer:
+        with direct.get(url, HEALTHCHECK_TIMEOUT) as answer:
             status = json.load(answer)
     except (OSError, ValueError) as error:
         print(f"{url}: {error}", file=sys.stderr)  # noqa: T201

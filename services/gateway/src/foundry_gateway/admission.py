@@ -35,11 +35,15 @@ class Ticket:
         ready: Done when its turn has come.
         tokens: What it counts.
         queue: Where it waits.
+        spares: Whether it leaves places to others.
     """
 
-    def __init__(self, ready: asyncio.Future[None], tokens: int, queue: deque[Ticket]) -> None:
+    def __init__(
+        self, ready: asyncio.Future[None], tokens: int, queue: deque[Ticket], *, spares: bool
+    ) -> None:
         self.ready = ready
         self.tokens = tokens
+        self.spares = spares
         self.overtaken = 0
         self._queue = queue
 
@@ -58,6 +62,9 @@ class Admission:
     First in, first out, but while one waits for tokens those behind it that fit go first, up to
     ``MAX_OVERTAKEN`` times: short questions do not stand behind a book, and the book is read.
 
+    What comes in crowds, the texts of a document to be embedded, gets half of the slots and tokens
+    at most, and half of the queue: however many come, a chat finds a place.
+
     Args:
         limit: Requests served at once.
         max_waiting: Requests that may wait.
@@ -71,6 +78,8 @@ class Admission:
         self.max_tokens = max_tokens
         self.active = 0
         self.active_tokens = 0
+        self._sparing = 0
+        self._sparing_tokens = 0
         self._timeout = timeout
         self._queue: deque[Ticket] = deque()
         self._typical_seconds = 1.0
@@ -82,34 +91,38 @@ class Admission:
 
     @asynccontextmanager
     async def slot(
-        self, wait: Callable[[Ticket], Awaitable[None]], tokens: int
+        self, wait: Callable[[Ticket], Awaitable[None]], tokens: int, *, spares: bool = False
     ) -> AsyncIterator[None]:
         """Hold a slot for the duration of the block.
 
         Args:
             wait: Awaits the turn on the caller's behalf, so that it can keep its client informed.
             tokens: How long the prompt is, at least about.
+            spares: Whether it leaves places to others.
 
         Raises:
             OverloadedError: The queue is full, or the wait took too long.
         """
         tokens = min(tokens, self.max_tokens)
-        if not self._queue and self._fits(tokens):
-            self._take(tokens)
+        if not self._queue and self._fits(tokens, spares=spares):
+            self._take(tokens, spares=spares)
         else:
-            await self._take_turn(wait, tokens)
+            await self._take_turn(wait, tokens, spares=spares)
         started = time.monotonic()
         try:
             yield
         finally:
             self._typical_seconds += 0.1 * (time.monotonic() - started - self._typical_seconds)
-            self._release(tokens)
+            self._release(tokens, spares=spares)
 
-    async def _take_turn(self, wait: Callable[[Ticket], Awaitable[None]], tokens: int) -> None:
-        ticket = Ticket(asyncio.get_running_loop().create_future(), tokens, self._queue)
+    async def _take_turn(
+        self, wait: Callable[[Ticket], Awaitable[None]], tokens: int, *, spares: bool
+    ) -> None:
+        future = asyncio.get_running_loop().create_future()
+        ticket = Ticket(future, tokens, self._queue, spares=spares)
         self._queue.append(ticket)
         self._advance()
-        if not ticket.ready.done() and len(self._queue) > self.max_waiting:
+        if not ticket.ready.done() and self._is_full(spares=spares):
             self._queue.remove(ticket)
             raise OverloadedError(
                 f"{self.active} requests are being answered and {len(self._queue)} wait: the "
@@ -122,7 +135,9 @@ class Admission:
                 await wait(ticket)
         except BaseException as error:
             if ticket.ready.done() and not ticket.ready.cancelled():
-                self._release(tokens)  # its turn came in the very moment in which the caller left
+                self._release(
+                    tokens, spares=spares
+                )  # its turn came in the very moment in which the caller left
             elif ticket in self._queue:
                 self._queue.remove(ticket)
                 self._advance()  # others may have waited only for this one's tokens
@@ -134,16 +149,37 @@ class Admission:
                 ) from None
             raise
 
-    def _fits(self, tokens: int) -> bool:
-        return self.active < self.limit and self.active_tokens + tokens <= self.max_tokens
+    def _is_full(self, *, spares: bool) -> bool:
+        """Whether the queue is longer than it may be, the one that has just come included."""
+        if len(self._queue) > self.max_waiting:
+            return True
+        return spares and sum(ticket.spares for ticket in self._queue) > self.max_waiting // 2
 
-    def _take(self, tokens: int) -> None:
+    def _fits(self, tokens: int, *, spares: bool) -> bool:
+        if self.active >= self.limit or self.active_tokens + tokens > self.max_tokens:
+            return False
+        return not spares or self._leaves_room(tokens)
+
+    def _leaves_room(self, tokens: int) -> bool:
+        """Whether one more of those that spare others still does; the first of them always."""
+        return not self._sparing or (
+            self._sparing < self.limit // 2
+            and self._sparing_tokens + tokens <= self.max_tokens // 2
+        )
+
+    def _take(self, tokens: int, *, spares: bool) -> None:
         self.active += 1
         self.active_tokens += tokens
+        if spares:
+            self._sparing += 1
+            self._sparing_tokens += tokens
 
-    def _release(self, tokens: int) -> None:
+    def _release(self, tokens: int, *, spares: bool) -> None:
         self.active -= 1
         self.active_tokens -= tokens
+        if spares:
+            self._sparing -= 1
+            self._sparing_tokens -= tokens
         self._advance()
 
     def _advance(self) -> None:
@@ -154,9 +190,11 @@ class Admission:
                 return
             if ticket.ready.done():  # it has left, and will say so in a moment
                 self._queue.remove(ticket)
-            elif self._fits(ticket.tokens):
+            elif ticket.spares and not self._leaves_room(ticket.tokens):
+                continue  # it waits for its own kind, and holds nobody else up
+            elif self._fits(ticket.tokens, spares=ticket.spares):
                 self._queue.remove(ticket)
-                self._take(ticket.tokens)
+                self._take(ticket.tokens, spares=ticket.spares)
                 ticket.ready.set_result(None)
                 for other in passed:
                     other.overtaken += 1

@@ -26,6 +26,7 @@ class CompanionModel:
     context_length: int | None
     progress: Mapping[str, Any] | None
     error: str | None
+    remedy: str = ""
 
     @property
     def usable(self) -> bool:
@@ -81,4 +82,5 @@ def _model(entry: Mapping[str, Any]) -> CompanionModel:
         context_length=context if isinstance(context, int) else None,
         progress=progress if isinstance(progress, dict) else None,
         error=str(error.get("message", "")) if isinstance(error, dict) else None,
+        remedy=str(error.get("remedy", "")) if isinstance(error, dict) else "",
     )

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from foundry_gateway import remedies
-
 if TYPE_CHECKING:
     from foundry_gateway.transport_errors import Cause
 
@@ -175,19 +173,33 @@ class OverloadedError(GatewayError):
 
 
 class UpstreamError(GatewayError):
-    """Foundry Local failed on a request, or broke off."""
+    """Foundry Local failed on a request, or broke off. The remedy quotes nobody."""
 
     code = "upstream_error"
     status = 502
-    event = ("Foundry Local failed on a request, or broke an answer off.", remedies.RESTART)
+
+    def __init__(
+        self, message: str, remedy: str, *, param: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, remedy, param=param, status=status)
+        self.event = ("Foundry Local failed on a request, or broke an answer off.", remedy)
 
 
 class ModelLoadError(GatewayError):
-    """Foundry Local could not load the model."""
+    """Foundry Local could not load the model.
+
+    Args:
+        message: Which model, and why.
+        remedy: What to do; it quotes nobody.
+        why: The same without the model, which may be a name that a caller made up.
+    """
 
     code = "model_load_failed"
     status = 503
-    event = ("Foundry Local could not load a model.", remedies.LOAD_FAILED)
+
+    def __init__(self, message: str, remedy: str, why: str) -> None:
+        super().__init__(message, remedy, param="model")
+        self.event = (f"Foundry Local could not load a model: {why}.", remedy)
 
 
 class FoundryUnreachableError(GatewayError):
@@ -197,13 +209,15 @@ class FoundryUnreachableError(GatewayError):
         message: What was tried.
         remedy: What to do.
         cause: Why it failed.
+        detail: The technical address and words, for the status alone.
     """
 
     code = "foundry_unreachable"
     status = 503
     should_retry = True
 
-    def __init__(self, message: str, remedy: str, cause: Cause) -> None:
+    def __init__(self, message: str, remedy: str, cause: Cause, detail: str = "") -> None:
         super().__init__(message, remedy)
         self.cause = cause
+        self.detail = detail
         self.event = (message, remedy)

@@ -34,6 +34,7 @@ _BAD_GATEWAY = 502
 class Answer:
     """An answer that has begun well."""
 
+    upstream: Upstream
     response: Response
     scanner: EventScanner | None
     """Watches a stream; None for an answer in one piece."""
@@ -86,7 +87,7 @@ async def ask(
         whole = await response.read(hold=hold)
         if whole.lstrip().startswith(b'{"error"'):
             return Fault(_BAD_REQUEST, error_message(whole))
-        return Answer(response, None, whole)
+        return Answer(upstream, response, None, whole)
     except BaseException:
         response.close()
         raise
@@ -114,7 +115,7 @@ async def _begin_stream(
     if scanner.error is not None and not first:
         response.close()
         return Fault(_BAD_REQUEST, error_message(scanner.error))
-    return Answer(response, scanner, first)
+    return Answer(upstream, response, scanner, first)
 
 
 async def _ask_why(upstream: Upstream, operation: Operation, prompt: Prompt) -> Fault:

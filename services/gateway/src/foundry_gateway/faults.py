@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from foundry_common.runtime_words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _OVERFLOWS = (
     re.compile(
@@ -12,6 +18,67 @@ _OVERFLOWS = (
     # ONNX Runtime GenAI's own words, which 1.x passes on when the prompt alone does not fit.
     re.compile(r"input_ids size \((\d+)\).*?exceeds max length \((\d+)\)"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What a caller got wrong, where the runtime calls it a failure of its own."""
+
+    param: str | None
+    """The field at fault, where it is known."""
+    remedy: str
+
+
+_CHANGE: Final = "Change or remove what it names."
+_TOOLS: Final = "Leave 'tools' out, or choose a model that can call tools."
+_MISTAKES: Final = (
+    (r"tool markers", Mistake("tools", _TOOLS)),
+    (
+        r"invalid tool call|tool call.*(?:could not be parsed|is not valid)",
+        Mistake(
+            "tool_choice",
+            "Leave 'tool_choice' out, allow more tokens, or choose a model that can call tools.",
+        ),
+    ),
+    (r"tool list|[Pp]rovided tools?\b|tool definition", Mistake("tools", _CHANGE)),
+    (
+        r"creating grammar|compil\w+ grammar|invalid grammar|type in response format",
+        Mistake("response_format", "Mend the schema or grammar: it cannot be used as it is."),
+    ),
+    (
+        r"hidden_states|does not support embeddings?|not an embeddings? model",
+        Mistake("model", "Use a model for embeddings, such as qwen3-embedding-0.6b."),
+    ),
+    (r"(?:IMAGE|AUDIO) input is not supported", Mistake(None, "Send text, or use another model.")),
+    (r"Invalid (?:OpenAI )?JSON|json\.exception|Unsupported parameter", Mistake(None, _CHANGE)),
+)
+_PATH: Final = re.compile(r"Path: \$\.([A-Za-z_][A-Za-z0-9_]*)")
+_MACHINE: Final = re.compile(
+    r"out of memory|bad[ _]alloc|allocat|no space left|\bCUDA|\bDML\b|\bdevice\b|\bdriver\b",
+    re.IGNORECASE,
+)
+
+
+def mistake(message: str, fields: Collection[str] = ()) -> Mistake | None:
+    """Return what the caller got wrong, if that is what the runtime failed on.
+
+    Both generations call much a failure of theirs (500) that the request's own words made: a
+    schema that is none, tools for a model without any. What speaks of the machine never is.
+
+    Args:
+        message: The runtime's words.
+        fields: Names of what the caller sent: words about one of these, such as "top_p must be
+            between 0.0 and 1.0", are about the request.
+    """
+    if _MACHINE.search(message):
+        return None
+    for pattern, found in _MISTAKES:
+        if re.search(pattern, message):
+            named = _PATH.search(message)
+            return Mistake(named[1], found.remedy) if named else found
+    words = set(re.findall(r"[a-z]+(?:_[a-z]+)+", message))
+    named_field = next((name for name in fields if name in words), None)
+    return Mistake(named_field, _CHANGE) if named_field else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +103,8 @@ def overflow(message: str) -> Overflow | None:
 
 
 def sentence(message: str) -> str:
-    """Return a message with one full stop at its end."""
-    return f"{message.rstrip('. ')}."
+    """Return the runtime's words as one sentence that a person can read."""
+    return f"{plain(message) or 'it does not say why'}."
 
 
 def is_not_loaded(message: str) -> bool:

@@ -7,7 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from foundry_gateway import faults, remedies
+from foundry_common import remedies, runtime_words
+from foundry_gateway import faults
 from foundry_gateway.conversation import log_failure
 from foundry_gateway.dialects import Dialect, DialectError, error_message
 from foundry_gateway.errors import (
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _OK = 200
 _NOT_FOUND = 404
+_SHOWN = 100
+"""Characters of a name that a message repeats."""
 _log = logging.getLogger(__name__)
 
 
@@ -108,15 +111,21 @@ class Loader:
                 await self._ask(upstream, dialect, target)
                 after = await upstream.update_loaded()
             except DialectError as error:
-                raise _failed(target, error.message) from None
+                raise load_failed(upstream, target, error.message) from None
             except AnswerTimeoutError as error:
+                why = f"it took more than {self._timeout:g} seconds"
                 raise ModelLoadError(
-                    f"Loading {target.alias} took too long: {error}.",
-                    f"Raise GATEWAY_LOAD_TIMEOUT, or look at the host. {remedies.RESTART}",
-                ) from None
+                    f"Foundry Local could not load {target.alias[:_SHOWN]}: {why}.",
+                    "Try again, choose a smaller model, or raise GATEWAY_LOAD_TIMEOUT in .env.",
+                    why,
+                ) from error
         variant = _loaded_variant(target, before, after)
         if variant is None:
-            raise _failed(target, "it loads another variant for the alias; ask for the alias")
+            raise ModelLoadError(
+                f"Foundry Local could not load {target.alias[:_SHOWN]}: it loads another variant.",
+                "Ask for the model by its alias.",
+                "it loads another variant",
+            )
         if not target.exact:
             upstream.inventory.learn(target.alias, variant)
         _log.info("loaded %s on %s", variant, upstream.url)
@@ -132,7 +141,7 @@ class Loader:
             if faults.is_not_cached(message):
                 raise not_cached(upstream, target.alias)
             if status != _NOT_FOUND and not faults.is_not_found(message):
-                failure = _failed(target, message or f"it answered {status} without a word")
+                failure = load_failed(upstream, target, message)
         known = target.variant is not None or upstream.inventory.may_know(target.alias)
         if failure is not None and known:
             raise failure
@@ -142,10 +151,13 @@ class Loader:
 def not_found(upstream: Upstream, wanted: str) -> ModelNotFoundError:
     """Say that a model does not exist here, and which do."""
     inventory = upstream.inventory
+    told = inventory.described(wanted)
+    if told is not None and told.state == "failed" and told.error:
+        return ModelNotFoundError(told.error, told.remedy, param="model")
     available = tuple(dict.fromkeys(inventory.alias_of(variant) for variant in inventory.loaded))
     return ModelNotFoundError(
-        f"Foundry Local at {upstream.url} has no model named {wanted[:100]!r}.",
-        remedies.not_found(available),
+        f"{upstream.place.name} has no model named {wanted[:_SHOWN]!r}.",
+        remedies.no_such_model(upstream.place, available),
         param="model",
     )
 
@@ -157,22 +169,27 @@ def not_cached(upstream: Upstream, alias: str) -> ModelNotCachedError:
         percent = (told.progress or {}).get("percent")
         done = f" ({percent:.0f} % done)" if isinstance(percent, int | float) else ""
         return ModelNotCachedError(
-            f"The model {alias!r} is being downloaded{done}.",
+            f"The model {alias[:_SHOWN]!r} is being downloaded{done}.",
             "Wait for it, or use another model meanwhile.",
             param="model",
         )
+    if told and told.state == "failed" and told.error:
+        return ModelNotCachedError(told.error, told.remedy, param="model")
     return ModelNotCachedError(
-        f"Foundry Local knows the model {alias!r}, but has not downloaded it.",
-        remedies.not_cached(alias),
+        f"Foundry Local knows the model {alias[:_SHOWN]!r}, but has not downloaded it.",
+        remedies.not_downloaded(upstream.place, alias),
         param="model",
     )
 
 
-def _failed(target: Target, message: str) -> ModelLoadError:
+def load_failed(upstream: Upstream, target: Target, said: str) -> ModelLoadError:
+    """Say why a model could not be loaded; the runtime's own words stay in its log."""
+    fault = runtime_words.load_fault(said)
+    why = remedies.load_words(fault)
     return ModelLoadError(
-        f"Foundry Local could not load {target.alias}: {message}.",
-        remedies.load_failed(target.alias),
-        param="model",
+        f"Foundry Local could not load {target.alias[:_SHOWN]}: {why}.",
+        remedies.load_failed(fault, upstream.place),
+        why,
     )
 
 

@@ -25,6 +25,8 @@ class Operation:
     streams: bool = True
     keeps_answers: bool = False
     """Whether the runtime keeps answers, and the prompts with them, unless told not to."""
+    spares: bool = False
+    """Whether it comes in crowds and leaves places to others: see ``admission``."""
 
 
 CHAT = Operation(
@@ -45,6 +47,8 @@ RESPONSES = Operation(
     keeps_answers=True,
     finish_marks=(b'"type":"response.completed"', b'"type":"response.incomplete"'),
 )
-EMBEDDINGS = Operation(name="embeddings", path="/v1/embeddings", required="input", streams=False)
+EMBEDDINGS = Operation(
+    name="embeddings", path="/v1/embeddings", required="input", streams=False, spares=True
+)
 
 OPERATIONS = (CHAT, RESPONSES, EMBEDDINGS)

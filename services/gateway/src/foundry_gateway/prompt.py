@@ -78,6 +78,11 @@ class Prompt:
             body = document.without_nul(body, allowance)
         return cls(operation, document.read(body, allowance))
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of what the body holds."""
+        return tuple(self._fields)
+
     def limit_output(self, tokens: int) -> None:
         """Ask for at most this many tokens."""
         for field in self._operation.limit_fields:

@@ -31,7 +31,8 @@ class Record:
     def __init__(self, metrics: Metrics, operation: str, headers: Mapping[str, str]) -> None:
         self._metrics = metrics
         self._operation = operation
-        self._client = client_label(headers.get("X-Client"), headers.get("User-Agent"))
+        self.client = client_label(headers.get("X-Client"), headers.get("User-Agent"))
+        """Who is calling, of a closed set."""
         self._started = time.perf_counter()
         self._first = 0.0
         self._latest = 0.0
@@ -57,7 +58,7 @@ class Record:
 
     def close(self) -> None:
         """Write everything down."""
-        labels = (self._operation, PROVIDER, self.model, self._client)
+        labels = (self._operation, PROVIDER, self.model, self.client)
         took = time.perf_counter() - self._started
         outcome = self.error.code if self.error else "cancelled" if self.cancelled else ""
         self._metrics.duration.labels(*labels, outcome).observe(took)
@@ -73,7 +74,7 @@ class Record:
             "%s model=%s client=%s outcome=%s seconds=%.3f chunks=%d",
             self._operation,
             self.model,
-            self._client,
+            self.client,
             outcome or "ok",
             took,
             self._chunks,

@@ -134,7 +134,8 @@ class Relay:
         arrived = time.perf_counter()
         admission = self._services.admission
         with self._services.answers.hold(0) as room:
-            async with admission.slot(self._wait_in_queue, self._prompt.tokens):
+            spares = self._operation.spares
+            async with admission.slot(self._wait_in_queue, self._prompt.tokens, spares=spares):
                 self._services.metrics.queue_wait.observe(time.perf_counter() - arrived)
                 answer = await self._obtain(room)
                 # It has been sent, and after an answer has begun nothing is sent again.
@@ -164,6 +165,7 @@ class Relay:
             try:
                 target, variant = await self._resolve(upstream)
                 self._check_length(upstream.inventory.context_length(target.alias, variant))
+                self._check_embeddings(upstream, target.alias, variant)
                 found = await self._ask(upstream, variant, room)
             except TransportError as error:
                 if isinstance(error, AnswerTimeoutError):
@@ -180,7 +182,7 @@ class Relay:
             if overflow is not None:
                 upstream.inventory.contexts[variant] = overflow.context
                 if overflow.left < 1 or fitted:
-                    raise verdicts.too_long(overflow)
+                    raise verdicts.too_long(overflow, self._shorter())
                 self._prompt.limit_output(overflow.left)
                 fitted = True
             elif not mended and _is_stale(found):
@@ -188,14 +190,27 @@ class Relay:
                 upstream.inventory.note_unloaded(variant)
                 await upstream.refresh()
             else:
-                raise verdicts.translate(upstream, target, found)
+                raise verdicts.translate(upstream, target, found, self._prompt.fields)
 
     def _check_length(self, context: int | None) -> None:
         # A batch of texts to embed is longer than each of them.
         if context is not None and self._operation.limit_fields:
-            error = verdicts.far_too_long(self._prompt.question_tokens, context)
+            tokens = self._prompt.question_tokens
+            error = verdicts.far_too_long(tokens, context, self._shorter())
             if error is not None:
                 raise error
+
+    def _shorter(self) -> str:
+        model = self._services.settings.embedding_model
+        return verdicts.shorter(self._record.client, searches_documents=model is not None)
+
+    def _check_embeddings(self, upstream: Upstream, alias: str, variant: str) -> None:
+        dialect = upstream.dialect
+        if self._operation.name != "embeddings" or dialect is None:
+            return
+        named = alias == self._services.settings.embedding_model
+        if dialect.dies_of_wrong_embeddings and not named and "embed" not in variant.lower():
+            raise verdicts.no_embeddings(alias)
 
     async def _resolve(self, upstream: Upstream) -> tuple[Target, str]:
         """Return what is wanted of an upstream, and the loaded variant to ask for."""
@@ -244,15 +259,16 @@ class Relay:
         passage = Passage(answer.response, scanner, self._down, self._record)
         try:
             await passage.run(answer.first)
-        except TransportError as error:
+        except TransportError:
             if not scanner.finished:
-                raise verdicts.broke_off(str(error)) from None
+                raise verdicts.broke_off(answer.upstream, "the connection ended") from None
         finally:
             self._record.usage = scanner.usage
         if scanner.error is not None:
-            raise verdicts.broke_off(error_message(scanner.error))
+            raise verdicts.broke_off(answer.upstream, error_message(scanner.error))
         if not scanner.finished:
-            raise verdicts.broke_off("the answer ended before it was complete")
+            why = "the answer ended before it was complete"
+            raise verdicts.broke_off(answer.upstream, why)
         if not scanner.done and self._operation.ends_with_done:
             await self._down.write(DONE)
         return await self._down.finish()

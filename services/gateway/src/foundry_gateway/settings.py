@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from foundry_common import values
+from foundry_common import remedies, values
 from foundry_common.env import Reader, SettingsError
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Settings:
     """Tokens of all prompts that are answered at once; a longer one runs alone."""
     allowed_hosts: tuple[str, ...] = ()
     """Names by which it may be called, besides those of loopback."""
+    host_system: remedies.System = field(default_factory=remedies.host_system)
+    """Of the machine whose user reads the messages."""
     shutdown_grace: float = 5.0
     log_level: str = "INFO"
 
@@ -69,6 +71,11 @@ class Settings:
         """Aliases that are listed whether or not they are loaded, in order, without repeats."""
         extra = (self.embedding_model,) if self.embedding_model else ()
         return tuple(dict.fromkeys((self.model, *self.models, *extra)))
+
+    @property
+    def in_container(self) -> bool:
+        """Whether it runs in the stack, where loopback is the container itself."""
+        return self.embedded_url is not None and not remedies.is_loopback(self.embedded_url)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:

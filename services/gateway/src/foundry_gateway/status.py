@@ -122,6 +122,7 @@ def _summary(error: GatewayError) -> dict[str, Any]:
         # The problem alone, for those who read it before there was a `problem`.
         "message": problem,
         "remedy": remedy,
+        "detail": getattr(error, "detail", "") or None,
     }
 
 

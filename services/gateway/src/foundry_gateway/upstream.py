@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from foundry_gateway import companion, remedies
+from foundry_common import remedies
+from foundry_gateway import companion
 from foundry_gateway.dialects import DIALECTS, Catalog, Dialect, DialectError
 from foundry_gateway.errors import FoundryUnreachableError
 from foundry_gateway.inventory import Inventory
@@ -29,12 +30,20 @@ if TYPE_CHECKING:
 
     from foundry_gateway.connection import Response
     from foundry_gateway.settings import Settings
+    from foundry_gateway.transport_errors import Cause
 
 CATALOG_TIMEOUT = 30.0
 CATALOG_TTL = 60.0
 COMPANION_TIMEOUT = 1.0
 COMPANION_RETRY = 10.0
 _OK = 200
+_UNREACHABLE: Final[Mapping[Cause, str]] = {
+    "name_not_resolved": "cannot be found: its name does not resolve",
+    "refused": "refused the connection",
+    "timed_out": "cannot be reached: no connection was made in time",
+    "not_foundry": "does not speak plain HTTP",
+    "other": "cannot be reached",
+}
 
 
 class Upstream:
@@ -50,6 +59,8 @@ class Upstream:
         self.url = url
         self.optional = optional
         self.pool = ConnectionPool(url, settings.connect_timeout)
+        self._system = settings.host_system
+        self._in_container = settings.in_container
         self._probe_timeout = settings.connect_timeout
         self._hang_timeout = settings.hang_timeout
         self.inventory = Inventory((*settings.offered, settings.embedded_model))
@@ -73,6 +84,19 @@ class Upstream:
         """Whether this is the stack's own runtime, by address or by its companion's word."""
         told = self.inventory.companion
         return self.optional or (told is not None and told.embedded)
+
+    @property
+    def place(self) -> remedies.Place:
+        """Where it is, as the reader of a message knows it."""
+        spoken = self.dialect.name if self.dialect else ""
+        return remedies.place(
+            self.url,
+            embedded=self.embedded,
+            system=self._system,
+            generation=spoken,
+            ours=self.inventory.companion is not None,
+            asked_in_container=self._in_container,
+        )
 
     @property
     def hung(self) -> bool:
@@ -118,8 +142,7 @@ class Upstream:
         except TransportError as error:
             self._note_failure(error)
         except DialectError as error:
-            message = f"Foundry Local at {self.url} answers, but fails: {error.message}"
-            self._mark("down", FoundryUnreachableError(message, remedies.RESTART, "other"))
+            self._mark("down", self.explain_failure(error))
         else:
             self._silences = 0
             self.was_up = True
@@ -211,18 +234,30 @@ class Upstream:
 
     def explain(self, error: TransportError) -> FoundryUnreachableError:
         """Put a transport failure into words for a person, with its cause told apart."""
+        name = self.place.name
+        reason: str
         if isinstance(error, UnreachableError):
-            cause, what = error.cause, f"Foundry Local cannot be reached: {error}."
+            cause = reason = error.cause
+            what = f"{name} {_UNREACHABLE[error.cause]}."
         elif isinstance(error, AnswerTimeoutError):
-            cause, what = (
-                "timed_out",
-                f"Foundry Local at {self.url} takes connections, but: {error}.",
-            )
+            cause, reason = "timed_out", "silent"
+            what = f"{name} takes connections, but gives {error}."
         elif isinstance(error, ConnectionBrokenError) and not error.is_http:
-            cause, what = "not_foundry", f"What answers at {self.url} is not Foundry Local."
+            cause = reason = "not_foundry"
+            where = "in its container" if self.embedded else f"at {self.place.url}"
+            what = f"What answers {where} is not Foundry Local."
         else:
-            cause, what = "other", f"Foundry Local at {self.url} broke the connection: {error}."
-        return FoundryUnreachableError(what, remedies.unreachable(cause, self.url), cause)
+            cause = reason = "other"
+            what = f"{name} broke the connection."
+        remedy = remedies.unreachable(reason, self.place)
+        return FoundryUnreachableError(what, remedy, cause, f"{self.url}: {error}")
+
+    def explain_failure(self, error: DialectError) -> FoundryUnreachableError:
+        """Put a runtime that answers, but not what it must, into words for a person."""
+        what = f"{self.place.name} answers, but not what it should."
+        return FoundryUnreachableError(
+            what, remedies.restart(self.place), "other", f"{self.url}: {error.message}"
+        )
 
     async def close(self) -> None:
         """Drop connections and background work."""

@@ -11,9 +11,9 @@ import argparse
 import json
 import sys
 import time
-import urllib.request
 from calendar import timegm
 
+from foundry_common import direct
 from foundry_healthcheck.settings import Settings, SettingsError
 
 HEALTHCHECK_TIMEOUT = 4.0
@@ -60,7 +60,7 @@ def healthcheck(settings: Settings) -> int:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
     url = f"http://{host}:{settings.port}/api/status"
     try:
-        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT) as answer:
+        with direct.get(url, HEALTHCHECK_TIMEOUT) as answer:
             status = json.load(answer)
         newest = max(part["last_run"] or status["started"] for part in status["parts"])
         age = time.time() - timegm(time.strptime(newest[:19], "%Y-%m-%dT%H:%M:%S"))

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from foundry_common import values
 from foundry_common.callers import Callers, Refusal
 from foundry_common.serving import body_refusal, error_response
+from foundry_healthcheck import runbook
 from foundry_healthcheck.modules import MODULES
 from foundry_healthcheck.prober import BusyError, Prober
 from foundry_healthcheck.status import describe
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> web.Application:
     healthcheck = Healthcheck(settings)
     app = web.Application(client_max_size=1024)
     app.router.add_get("/", healthcheck.page)
+    app.router.add_get("/alerts", healthcheck.alerts)
     app.router.add_get("/static/{name}", healthcheck.static)
     app.router.add_get("/api/status", healthcheck.status)
     app.router.add_get("/metrics", healthcheck.metrics)
@@ -106,6 +108,7 @@ class Healthcheck:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._prober = Prober(settings)
+        self._runbook = runbook.page()
 
     async def lifespan(self, app: web.Application) -> AsyncIterator[None]:
         """Probe for as long as the application runs."""
@@ -118,6 +121,11 @@ class Healthcheck:
         """``GET /``."""
         del request
         return _file("index.html", "text/html")
+
+    async def alerts(self, request: web.Request) -> web.Response:
+        """``GET /alerts``: what each alert means, where an alert's link leads."""
+        del request
+        return web.Response(text=self._runbook, content_type="text/html")
 
     async def static(self, request: web.Request) -> web.Response:
         """``GET /static/{name}``: the page's few files and no others."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from foundry_healthcheck.parts import Part
     from foundry_healthcheck.probing import Outcome
 
-State = Literal["up", "down", "skipped", "unknown"]
+State = Literal["up", "slow", "down", "skipped", "starting", "unknown"]
 
 LENGTH = 100
 JUDGEMENT_TTL = 600.0
 """Seconds for which a part that is not asked keeps what it was found to be."""
-
-
-START_GRACE = 120.0
-"""Seconds for which a container that was never there counts as not started yet."""
-_NOT_THERE = frozenset(("name_not_resolved", "refused"))
+_STARTING = frozenset(
+    (
+        *("name_not_resolved", "refused", "timed_out", "unreachable", "http_error", "no_answer"),
+        *("handshake_failed", "not_ready", "not_recording", "no_models", "no_model_loaded"),
+        *("stream_broken", "overloaded"),
+    )
+)
+"""How a part fails that is on its way. The rest, such as a wrong key, does not mend itself."""
 
 
 class PartState:
@@ -27,8 +31,8 @@ class PartState:
 
     Args:
         part: Which one.
-        expected: Until when (Unix time) it may not be there yet: the stack starts all together,
-            and its slowest part takes minutes.
+        expected: Until when (Unix time) it may not be there yet, as long as it never was: the
+            stack starts all together, and its slowest part takes minutes.
     """
 
     def __init__(self, part: Part, expected: float = 0.0) -> None:
@@ -50,6 +54,8 @@ class PartState:
 
     def record(self, outcome: Outcome) -> bool:
         """Take in what came of a run; says whether that changed the state."""
+        if self._may_be_starting(outcome):
+            outcome = replace(outcome, state="starting")
         self.last = outcome
         self.last_run = outcome.at
         self.history.append(outcome)
@@ -57,12 +63,12 @@ class PartState:
         if outcome.state == "skipped":
             fresh = self.judged and outcome.at - self.judged.at < JUDGEMENT_TTL
             state = self.judged.state if self.judged and fresh else "skipped"
-        elif self._may_be_starting(outcome):
-            state = "unknown"
+        elif outcome.state == "starting":
+            state = "starting"
         else:
             self.judged = outcome
             state = outcome.state
-            if state == "up":
+            if state in ("up", "slow"):
                 self.last_success = outcome.at
         changed = state != self.state
         if changed:
@@ -73,7 +79,7 @@ class PartState:
     def _may_be_starting(self, outcome: Outcome) -> bool:
         return (
             outcome.state == "down"
-            and outcome.reason in _NOT_THERE
+            and outcome.reason in _STARTING
             and self.judged is None
             and outcome.at < self._expected
         )

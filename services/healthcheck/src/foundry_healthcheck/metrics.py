@@ -90,8 +90,10 @@ class Metrics:
         self._last_run.labels(part.name).set(outcome.at)
         if outcome.state == "skipped":
             self._skipped.labels(part.name, outcome.reason).inc()
+        elif outcome.state == "starting":
+            pass  # no verdict: it never answered, and may be on its way
         else:
-            up = outcome.state == "up"
+            up = outcome.state in ("up", "slow")
             self._success.labels(*labels).set(float(up))
             self._duration.labels(*labels).set(outcome.duration)
             self._runs.labels(*labels).inc()
@@ -102,7 +104,8 @@ class Metrics:
         if part.name == FOUNDRY:
             self._note_foundry(outcome)
         # One that gave way to users has a measurement, but of nothing.
-        if part.name == CHAT and outcome.measurement and outcome.state != "skipped":
+        judged = outcome.state not in ("skipped", "starting")
+        if part.name == CHAT and outcome.measurement and judged:
             self._chat.record(outcome.measurement, outcome.reason or "")
 
     def show_containers(self, states: ContainerStates) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 FOUNDRY = "foundry"
 GATEWAY = "gateway"
 CHAT = "chat"
+SLOW = 3
+"""How many times its patience the chat probe waits for an answer that is slow, but may come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,6 @@ class Part:
     """Name of the service in ``compose.yaml``, for the remedies."""
     interval: float
     timeout: float
-    page_port: int | None = None
-    """Where browsers find its page."""
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
@@ -45,7 +45,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             settings.gateway_url,
             "gateway",
             settings.chat_interval,
-            settings.chat_timeout,
+            settings.chat_timeout * SLOW,
         ),
         Part(FOUNDRY, "Foundry Local", "foundry", upstreams, "foundry-local", *cheap),
         Part(GATEWAY, "Gateway", "http", gateway, "gateway", *cheap),
@@ -66,7 +66,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             url + path,
             service or name.removesuffix("-socket"),
             *cheap,
-            settings.page_ports.get(name),
         )
         for name, title, module, url, path, service in optional
         if url

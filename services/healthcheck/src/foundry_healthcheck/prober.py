@@ -8,8 +8,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from foundry_healthcheck import alerts
+from foundry_healthcheck.alerts import Alerts
 from foundry_healthcheck.containers import ContainerStates, ContainerView
-from foundry_healthcheck.history import START_GRACE, PartState
+from foundry_healthcheck.history import PartState
 from foundry_healthcheck.metrics import Metrics
 from foundry_healthcheck.modules import MODULES
 from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY, Part, parts
@@ -47,6 +49,7 @@ class Prober:
         self.states = {part.name: self._state(part) for part in parts(settings)}
         self.metrics = Metrics(state.part for state in self.states.values())
         self.containers: ContainerStates | None = None
+        self.alerts = Alerts()
         self._chat_now = asyncio.Event()
         self._surroundings: Surroundings | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -54,9 +57,7 @@ class Prober:
         self._demanded = dict.fromkeys(MODULES, 0)
 
     def _state(self, part: Part) -> PartState:
-        # What answers come from is judged from the first look on; the pages may still start.
-        core = part.name in (CHAT, FOUNDRY, GATEWAY)
-        return PartState(part, 0.0 if core else self.started + START_GRACE)
+        return PartState(part, self.started + self.settings.start_period)
 
     async def start(self) -> None:
         """Begin."""
@@ -66,6 +67,8 @@ class Prober:
         if self.settings.docker_view_url:
             view = ContainerView(self.settings.docker_view_url)
             self._spawn(self._watch_containers(view, self._surroundings))
+        if self.settings.prometheus_url:
+            self._spawn(self._watch_alerts(self.settings.prometheus_url, self._surroundings))
 
     async def close(self) -> None:
         """Stop, and drop all connections."""
@@ -154,7 +157,7 @@ class Prober:
     def _record(self, state: PartState, outcome: Outcome) -> None:
         before = state.state
         changed = state.record(outcome)
-        self.metrics.record(state, outcome)
+        self.metrics.record(state, state.last or outcome)
         name = state.part.name
         if changed:
             why = f" ({outcome.reason}: {outcome.message})" if outcome.reason else ""
@@ -168,6 +171,11 @@ class Prober:
         while True:
             self.containers = await view.read(surroundings.http)
             self.metrics.show_containers(self.containers)
+            await asyncio.sleep(self.settings.interval)
+
+    async def _watch_alerts(self, url: str, surroundings: Surroundings) -> None:
+        while True:
+            self.alerts = await alerts.read(surroundings.http, url)
             await asyncio.sleep(self.settings.interval)
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from foundry_healthcheck.reasons import Reason, Skip
     from foundry_healthcheck.settings import Settings
 
+Word = Literal["up", "slow", "down", "skipped", "starting"]
+"""``slow``: it answers, later than one has patience for; ``starting``: it has yet to."""
 Module = Callable[["Run"], Awaitable[None]]
 Fact = str | float | int | None
 
@@ -69,6 +71,8 @@ class Run:
         self.log: list[str] = []
         self.when_late: str | None = None
         """What to say if the time runs out now."""
+        self.slow: str | None = None
+        """What to say of one that works, but takes longer than one has patience for."""
         self.measurement: Measurement | None = None
         """Of a chat; None where nothing was asked."""
         self._started = time.perf_counter()
@@ -99,7 +103,7 @@ class Run:
 class Outcome:
     """What came of a run."""
 
-    state: Literal["up", "down", "skipped"]
+    state: Word
     duration: float
     """Seconds."""
     at: float
@@ -119,13 +123,15 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         run: Its run.
         service: The Compose service in question, for the remedy.
     """
-    state: Literal["up", "down", "skipped"] = "up"
+    state: Word = "up"
     reason: Reason | Skip | None = None
     message = remedy = None
     run.note(f"probing {run.target}, at most {run.timeout:g} s")
     try:
         async with asyncio.timeout(run.timeout):
             await module(run)
+        if run.slow:
+            state, message, remedy = "slow", run.slow, remedies.SLOW
     except ProbeSkippedError as skipped:
         state, reason, message = "skipped", skipped.reason, skipped.message
         remedy = remedies.SKIPS[skipped.reason]
@@ -140,7 +146,8 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         message = f"The probe itself failed: {type(error).__name__}."
     duration = run.elapsed
     if state == "down" and remedy is None:
-        remedy = remedies.find(service, reason or "other", run.target)
+        where = remedies.place(run.settings, run.target.partition(",")[0])
+        remedy = remedies.find(service, reason or "other", where)
     run.note(f"{state}{f': {reason}: {message}' if reason else ''}")
     _write(run, state, reason, duration)
     facts = {
@@ -158,7 +165,7 @@ def _short(text: str) -> str:
 
 
 def _write(run: Run, state: str, reason: str | None, duration: float) -> None:
-    run.gauge("probe_success", "Whether the target works.", float(state == "up"))
+    run.gauge("probe_success", "Whether the target works.", float(state in ("up", "slow")))
     run.gauge("probe_duration_seconds", "How long the probe took.", duration)
     failed = Gauge(
         "probe_failed_due_to_reason",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from foundry_common import values
+from foundry_common import remedies, values
 from foundry_common.env import Reader, SettingsError
 
 if TYPE_CHECKING:
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "SettingsError"]
 
 DEFAULT_FOUNDRY_URL = "http://host.docker.internal:51211"
-
-PAGE_PORTS = {
-    "chainlit": "CHAINLIT_PORT",
-    "open-webui": "OPEN_WEBUI_PORT",
-    "webgpu": "WEBGPU_PORT",
-    "prometheus": "PROMETHEUS_PORT",
-    "grafana": "GRAFANA_PORT",
-}
-"""Parts that have a page, and the setting that says where it is published."""
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LONGEST_INTERVAL_SECONDS = 600
@@ -47,8 +38,6 @@ class Settings:
     grafana_url: str | None = None
     docker_view_url: str | None = None
     """The read-only view of container states; without it they are not shown."""
-    page_ports: Mapping[str, int] = field(default_factory=dict)
-    """Where browsers find the page of a part, by the part's name; the host is the reader's own."""
     allowed_hosts: tuple[str, ...] = ()
     """Names besides those of loopback by which it may be called."""
     host: str = "127.0.0.1"
@@ -59,9 +48,13 @@ class Settings:
     timeout: float = 8.0
     chat_timeout: float = 20.0
     chat_max_tokens: int = 16
+    start_period: float = 120.0
+    """For as long as that after the prober's own start, a part that never answered is starting."""
     loads_models: bool = False
     """Whether a probe may ask a model that is not loaded, which loads it."""
     log_level: str = "INFO"
+    host_system: remedies.System = field(default_factory=remedies.host_system)
+    """Of the machine whose user reads the status."""
 
     @property
     def upstreams(self) -> tuple[str, ...]:
@@ -89,11 +82,6 @@ class Settings:
             prometheus_url=read.value("PROMETHEUS_URL", values.origin),
             grafana_url=read.value("GRAFANA_URL", values.origin),
             docker_view_url=read.value("DOCKER_VIEW_URL", values.origin),
-            page_ports={
-                part: read.integer(name, 0, least=1, most=65_535)
-                for part, name in PAGE_PORTS.items()
-                if read.optional(name)
-            },
             allowed_hosts=read.or_else("ALLOWED_HOSTS", values.host_names, ()),
             host=read.text("HEALTHCHECK_HOST", defaults.host),
             port=read.integer("HEALTHCHECK_PORT", defaults.port, least=0, most=65_535),
@@ -110,6 +98,12 @@ class Settings:
             chat_timeout=read.seconds("HEALTHCHECK_CHAT_TIMEOUT", defaults.chat_timeout),
             chat_max_tokens=read.integer(
                 "HEALTHCHECK_CHAT_MAX_TOKENS", defaults.chat_max_tokens, least=1
+            ),
+            start_period=read.seconds(
+                "HEALTHCHECK_START_PERIOD",
+                defaults.start_period,
+                zero=True,
+                most=LONGEST_INTERVAL_SECONDS,
             ),
             loads_models=read.switch("HEALTHCHECK_LOADS_MODELS", default=defaults.loads_models),
             log_level=read.choice("HEALTHCHECK_LOG_LEVEL", defaults.log_level, LOG_LEVELS),

@@ -6,11 +6,13 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from foundry_healthcheck.alerts import untold
 from foundry_healthcheck.history import instant
 from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY
 from foundry_healthcheck.version import __version__
 
 if TYPE_CHECKING:
+    from foundry_healthcheck.alerts import Alert
     from foundry_healthcheck.history import PartState
     from foundry_healthcheck.prober import Prober
     from foundry_healthcheck.probing import Outcome
@@ -22,7 +24,9 @@ CORE = (FOUNDRY, GATEWAY, CHAT)
 def describe(prober: Prober) -> dict[str, Any]:
     """Return the whole status as JSON."""
     states = tuple(prober.states.values())
-    status, summary = judge(states)
+    told = {state.part.name: state.state for state in states}
+    more = untold(prober.alerts, told)
+    status, summary = judge(states, more)
     return {
         "status": status,
         "summary": summary,
@@ -30,23 +34,35 @@ def describe(prober: Prober) -> dict[str, Any]:
         "now": instant(time.time()),
         "started": instant(prober.started),
         "parts": [_part(state) for state in states],
+        "alerts": {
+            "items": [{**asdict(each), "told": each not in more} for each in prober.alerts.items],
+            "error": prober.alerts.error,
+        },
         "containers": _containers(prober),
     }
 
 
-def judge(states: tuple[PartState, ...]) -> tuple[str, str]:
-    """Return the whole stack's status and one sentence about it."""
+def judge(states: tuple[PartState, ...], alerts: tuple[Alert, ...] = ()) -> tuple[str, str]:
+    """Return the whole stack's status and one sentence about it.
+
+    Args:
+        states: Every part.
+        alerts: Those that fire and say more than the parts do.
+    """
     by_name = {state.part.name: state for state in states}
     core = [by_name[name] for name in CORE]
     # Foundry Local without a loaded model still answers: the gateway loads it for the first person.
     fatal = [each for each in core if each.state == "down" and not _is_idle(each)]
     if fatal:
         return "down", f"Chats get no answer. {_trouble(fatal[0])}"
-    down = [state for state in states if state.state == "down"]
-    if down:
-        more = f" And {len(down) - 1} more." if len(down) > 1 else ""
-        return "degraded", f"{_trouble(down[0])}{more}"
-    starting = [state for state in states if state.state == "unknown"]
+    troubles = [
+        _trouble(each) for word in ("down", "slow") for each in states if each.state == word
+    ]
+    troubles += [f"An alert fires: {each.summary}." for each in alerts]
+    if troubles:
+        more = f" And {len(troubles) - 1} more." if len(troubles) > 1 else ""
+        return "degraded", f"{troubles[0]}{more}"
+    starting = [state for state in states if state.state in ("unknown", "starting")]
     if starting:
         names = ", ".join(state.part.title for state in starting)
         return "starting", f"Still to come: {names}."
@@ -95,9 +111,7 @@ def _part(state: PartState) -> dict[str, Any]:
 
 
 def _facts(state: PartState) -> dict[str, Any]:
-    found = dict(state.judged.facts) if state.judged else {}
-    # A part that does not answer keeps its link: its page may say more.
-    return found if state.part.page_port is None else {**found, "page_port": state.part.page_port}
+    return dict(state.judged.facts) if state.judged else {}
 
 
 def _entry(name: str, outcome: Outcome) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,13 @@ class Stream:
         self._begun = False
         self._done = False
 
-    async def read(self, response: aiohttp.ClientResponse) -> None:
+    async def read(self, response: aiohttp.ClientResponse, patience: float) -> None:
         """Read to the end.
+
+        Args:
+            response: The answer.
+            patience: Seconds that an answer which has begun may be silent; until it begins, the
+                gateway says when what it waits for has gone.
 
         Raises:
             ProbeFailedError: The answer is an error, empty, or broke off.
@@ -91,7 +97,7 @@ class Stream:
         """
         self._begun = True
         rest = b""
-        async for data in response.content.iter_any():
+        while data := await self._next(response, patience):
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) > _LONGEST_LINE:
                 raise ProbeFailedError("bad_answer", "The answer is not a stream of events.")
@@ -109,6 +115,10 @@ class Stream:
             raise ProbeFailedError("bad_answer", "The answer ended before it was complete.")
         if not seen.chunks:
             raise ProbeFailedError("no_answer", "The answer came without a word in it.")
+
+    async def _next(self, response: aiohttp.ClientResponse, patience: float) -> bytes:
+        async with asyncio.timeout(patience if self._measurement.chunks else None):
+            return await response.content.readany()
 
     def explain(self, failure: ProbeFailedError) -> ProbeFailedError:
         """Return a failure as what it means at this point of the answer."""

@@ -97,7 +97,7 @@ async def asking(
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         reason = classify(error)
         run.note(f"{method} {url}: {type(error).__name__}: {error}")
-        message = f"{origin(url)} cannot be reached: {words(reason)}."
+        message = f"It cannot be reached: {words(reason)}."
         raise ProbeFailedError(reason, message) from None
 
 
@@ -149,12 +149,6 @@ def _classify_connect(error: OSError) -> Reason:
 def words(reason: Reason) -> str:
     """Return what a reason means, to go after a colon."""
     return _WORDS.get(reason, _WORDS["other"])
-
-
-def origin(url: str) -> str:
-    """Return an address without its path."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

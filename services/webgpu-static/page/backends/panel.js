@@ -41,16 +41,27 @@ export function mount(section, { backend, capabilities, chooseBackend, onError }
     try {
       for (const name of BACKENDS) {
         if (name === 'webgpu' && capabilities.webgpu === 'none') continue;
-        await measureOne(name, running.signal);
+        await measureOrSay(name, running.signal);
       }
-      say('');
-    } catch (error) {
       say(running.signal.aborted ? 'Stopped.' : '');
-      if (!running.signal.aborted) onError(error, () => void measureAll());
     } finally {
       running = undefined;
       view.run.textContent = 'Measure again';
       view.card.removeAttribute('aria-busy');
+    }
+  }
+
+  /**
+   * A backend that fails leaves the other to be measured.
+   * @param {Backend} name
+   * @param {AbortSignal} signal
+   */
+  async function measureOrSay(name, signal) {
+    if (signal.aborted) return;
+    try {
+      await measureOne(name, signal);
+    } catch (error) {
+      if (!signal.aborted) onError(error, () => void measureAll());
     }
   }
 
@@ -136,7 +147,7 @@ export function mount(section, { backend, capabilities, chooseBackend, onError }
       use.disabled = absent || name === inForce;
       use.textContent = name === inForce ? 'In use' : `Use ${BACKEND_NAMES[name]}`;
       use.onclick = () => chooseBackend(name);
-      if (absent) view.note(name, 'This browser has no GPU adapter to measure.');
+      if (absent) view.note(name, `${capabilities.why} There is no GPU adapter to measure.`);
     }
   }
 

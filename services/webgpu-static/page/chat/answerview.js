@@ -1,6 +1,7 @@
-// One answer as it comes: its text, how fast it was, or why there is none.
+// One answer as it comes: its text as Markdown, how fast it was, or why there is none.
 
 import { h, withCode } from './dom.js';
+import { RichText } from './richtext.js';
 import { Stopwatch, duration, speed } from './stopwatch.js';
 
 /** @import { Finish, Step } from './types.js' */
@@ -14,7 +15,8 @@ const ENDS = {
 
 export class AnswerView {
   #title;
-  #text = h('p', { class: 'chat-text' });
+  #shown = h('div', { class: 'chat-text' });
+  #text;
   #note = h('p', { class: 'chat-note' });
   #figures = h('p', { class: 'chat-figures' });
   #stopwatch = new Stopwatch();
@@ -28,21 +30,23 @@ export class AnswerView {
   /**
    * @param {string} title whose answer it is
    * @param {string} name
+   * @param {() => void} onDrawn called when there is more to see
    */
-  constructor(title, name) {
+  constructor(title, name, onDrawn) {
     this.#title = title;
+    this.#text = new RichText(this.#shown, onDrawn);
     this.element = h(
       'article',
       { class: 'chat-answer', 'aria-busy': 'true', 'data-half': name, 'data-state': 'open' },
       h('h4', { class: 'chat-answer-title' }, title),
-      this.#text,
+      this.#shown,
       this.#note,
       this.#figures,
     );
   }
 
   get text() {
-    return this.#text.textContent ?? '';
+    return this.#text.text;
   }
 
   /** @param {string} reason why nothing comes yet */
@@ -59,7 +63,7 @@ export class AnswerView {
   /** @param {Step} step */
   take(step) {
     if (step.kind === 'started') {
-      this.#text.textContent = '';
+      this.#text.clear();
       this.#dropped = step.dropped;
     } else if (step.kind === 'waiting') {
       this.#note.textContent = `${sentence(step.reason)}…`;
@@ -93,7 +97,7 @@ export class AnswerView {
   /** What a screen reader is told when it is over. */
   get announcement() {
     const failure = this.element.querySelector('.chat-failure-message')?.textContent;
-    return `${this.#title}: ${[this.text, failure].filter(Boolean).join(' ')}`;
+    return `${this.#title}: ${[this.#shown.innerText, failure].filter(Boolean).join(' ')}`;
   }
 
   /**
@@ -115,6 +119,7 @@ export class AnswerView {
 
   /** @param {'done' | 'failed'} state */
   #settle(state) {
+    this.#text.end();
     this.state = state;
     this.element.dataset.state = state;
     this.element.setAttribute('aria-busy', 'false');

@@ -1,9 +1,9 @@
 // A language model that takes a conversation and gives text: model, tokenizer and chat template.
 
 import { asset, size } from '../shared/assets.js';
+import { fetchFile } from '../shared/download.js';
 import { openSession, runtime } from '../shared/ort.js';
 import { fit } from './conversation.js';
-import { download } from './download.js';
 import { LanguageModel, outputsOnGpu } from './languagemodel.js';
 import { draw, likeliest } from './sampling.js';
 import { TextStream } from './textstream.js';
@@ -121,7 +121,7 @@ async function fetchParts(onProgress) {
   const total = FILES.reduce((sum, file) => sum + size(file), 0);
   /** @type {[Uint8Array[], Ort, typeof import('@huggingface/tokenizers'), typeof import('@huggingface/jinja')]} */
   const [files, ort, { Tokenizer }, { Template }] = await Promise.all([
-    download(FILES.map(asset), (loaded) => onProgress({ loaded, total })),
+    fetchFiles((loaded) => onProgress({ loaded, total })),
     runtime(),
     import(asset('huggingface-tokenizers/tokenizers.min.mjs')),
     import(asset('huggingface-jinja/index.js')),
@@ -139,6 +139,14 @@ async function fetchParts(onProgress) {
     tokenizer: new Tokenizer(JSON.parse(vocabulary), JSON.parse(settings)),
     bytes: total,
   };
+}
+
+/** @param {(loaded: number) => void} onProgress bytes of all files so far, unpacked */
+function fetchFiles(onProgress) {
+  let loaded = 0;
+  return Promise.all(
+    FILES.map((file) => fetchFile(asset(file), (bytes) => onProgress((loaded += bytes)))),
+  );
 }
 
 /**
@@ -162,7 +170,6 @@ async function openModel(parts, backend) {
  * @param {Backend} backend
  */
 async function proveModel(parts, backend) {
-  if (backend === 'webgpu') await proveGpu();
   const onGpu = backend === 'webgpu' ? outputsOnGpu(parts.config) : undefined;
   const { session } = await openSession(parts.network, backend, {
     preferredOutputLocation: onGpu,
@@ -175,13 +182,6 @@ async function proveModel(parts, backend) {
     if (--steps === 0) break;
   }
   return model;
-}
-
-/** Where no device is to be had, the runtime would wait for one for ever. */
-async function proveGpu() {
-  const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) throw new Error('There is no GPU adapter.');
-  (await adapter.requestDevice()).destroy();
 }
 
 /** @param {Float32Array} logits */

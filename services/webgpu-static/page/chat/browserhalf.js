@@ -125,6 +125,11 @@ export class BrowserHalf {
       this.#state.append(
         h('p', { class: 'chat-warning' }, 'WebGPU failed, so WASM answers.'),
         h('details', {}, h('summary', {}, 'What it said'), h('p', { class: 'chat-said' }, fallback)),
+        h(
+          'button',
+          { type: 'button', class: 'button small', click: () => this.load('webgpu') },
+          'Try WebGPU again',
+        ),
       );
     }
     this.#advise(backend);

@@ -41,7 +41,8 @@ export class Composer {
     'form',
     { class: 'chat-composer', submit: (event) => this.#onSubmit(event) },
     h('label', { class: 'visually-hidden', for: 'chat-question' }, 'Your question'),
-    h('div', { class: 'chat-ask' }, this.#question, this.#send, this.#stop),
+    // Send keeps its place: the second click of two would else stop what the first has asked.
+    h('div', { class: 'chat-ask' }, this.#question, this.#stop, this.#send),
     h(
       'div',
       { class: 'chat-below' },
@@ -72,13 +73,13 @@ export class Composer {
   /** @param {boolean} busy whether an answer is under way */
   set busy(busy) {
     const hadFocus = [this.#send, this.#stop].some((button) => button === document.activeElement);
-    this.#send.hidden = busy;
+    this.#send.disabled = busy;
     this.#stop.hidden = !busy;
     if (hadFocus) (busy ? this.#stop : this.#question).focus();
   }
 
   get busy() {
-    return this.#send.hidden;
+    return this.#send.disabled;
   }
 
   focus() {
@@ -109,10 +110,12 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    // Enter that ends the choice of a character (Chinese, Japanese) does not send.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    // Enter that ends the choice of a character (Chinese, Japanese) does not send. Safari has ended
+    // the composition by then and tells it by the key code only.
+    const composing = event.isComposing || event.keyCode === 229;
+    if (event.key !== 'Enter' || event.shiftKey || composing) return;
     event.preventDefault();
-    this.element.requestSubmit();
+    if (!event.repeat) this.element.requestSubmit();
   }
 
   /** @param {Event} event */

@@ -129,7 +129,7 @@ async function reach(path, init) {
     if (init.signal?.aborted) throw error;
     throw new FoundryError(
       'The page’s own server does not answer.',
-      'See whether it runs: `docker compose ps webgpu-static`',
+      'Start it: `docker compose up -d webgpu-static`.',
     );
   }
   if (response.ok) return response;

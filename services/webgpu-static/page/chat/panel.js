@@ -6,6 +6,7 @@ import { BrowserHalf } from './browserhalf.js';
 import { Composer } from './composer.js';
 import { h } from './dom.js';
 import { FoundryHalf } from './foundryhalf.js';
+import { prepare } from './richtext.js';
 
 /**
  * @import { Context, Panel } from '../app.js'
@@ -32,6 +33,7 @@ const MARGIN = 16;
  * @returns {Panel}
  */
 export function mount(section, context) {
+  void prepare();
   const chat = new Chat(context);
   section.append(...chat.elements);
   chat.browser.load(context.backend);
@@ -91,6 +93,7 @@ class Chat {
 
   /** @param {string} question */
   #ask(question) {
+    void prepare();
     const turn = newTurn(question);
     this.#turns.push(turn);
     this.#list.append(turn.element);
@@ -106,7 +109,7 @@ class Chat {
    * @param {Turn} turn
    */
   async #answer(half, turn) {
-    const view = new AnswerView(half.title, half.name);
+    const view = new AnswerView(half.title, half.name, () => this.#follow(turn));
     const before = turn.answers.get(half);
     if (before) before.element.replaceWith(view.element);
     else turn.element.querySelector('.chat-answers')?.append(view.element);
@@ -123,7 +126,6 @@ class Chat {
       await half.ask(messages, choice, signal, (step) => {
         if (signal.aborted) return;
         view.take(step);
-        this.#follow(turn);
       });
     } catch (error) {
       if (signal.aborted) view.stop();

@@ -17,14 +17,14 @@ export const REMEDY =
 
 /**
  * Before a file is read.
- * @param {{ name: string, size: number }} file
+ * @param {{ size: number }} file
  * @throws {PageError}
  */
-export function checkFile({ name, size }) {
-  if (size === 0) throw new PageError(`${name} is empty.`, 'Choose an ONNX file.');
+export function checkFile({ size }) {
+  if (size === 0) throw new PageError('It is empty.', 'Choose an ONNX file.');
   if (size > LARGEST) {
     throw new PageError(
-      `${name} has ${megabytes(size)}, and at most ${megabytes(LARGEST)} are read here.`,
+      `It has ${megabytes(size)}, and at most ${megabytes(LARGEST)} are read here.`,
       'Choose a smaller model: one for digits needs less than one megabyte.',
     );
   }

@@ -1,15 +1,16 @@
-// A file dropped anywhere on the page, for the part that wants it. While another part is open nothing
-// happens: left alone, the browser would leave the page to open the file.
+// What is dropped anywhere on the page, for the part that wants a file. While another part is open
+// nothing happens: left alone, the browser would leave the page to open the file.
+
+import { PageError } from '../shared/errors.js';
+
+const REMEDY = 'Drop one ONNX file, or choose it under “Your own model”.';
 
 /**
  * @param {{ wanted: () => boolean, onHover: (hovering: boolean) => void,
- *   onFile: (file: File) => void }} options
+ *   onFile: (file: File) => void, onRefused: (error: PageError) => void }} options
  */
-export function acceptDrops({ wanted, onHover, onFile }) {
+export function acceptDrops({ wanted, onHover, onFile, onRefused }) {
   let depth = 0; // enter and leave come for every element on the way
-
-  /** @param {DragEvent} event */
-  const isFile = (event) => event.dataTransfer?.types.includes('Files') ?? false;
 
   document.addEventListener('dragenter', (event) => {
     if (!isFile(event) || !wanted()) return;
@@ -23,16 +24,50 @@ export function acceptDrops({ wanted, onHover, onFile }) {
     if (depth === 0) onHover(false);
   });
   document.addEventListener('dragover', (event) => {
-    if (!isFile(event)) return;
+    if (isForField(event)) return;
     event.preventDefault();
     if (event.dataTransfer && !wanted()) event.dataTransfer.dropEffect = 'none';
   });
   document.addEventListener('drop', (event) => {
-    if (!isFile(event)) return;
+    if (isForField(event)) return;
     event.preventDefault();
     depth = 0;
     onHover(false);
-    const file = event.dataTransfer?.files[0];
-    if (file && wanted()) onFile(file);
+    if (!wanted()) return;
+    try {
+      onFile(onlyFile(event.dataTransfer));
+    } catch (error) {
+      onRefused(/** @type {PageError} */ (error));
+    }
   });
+}
+
+/** @param {DragEvent} event */
+function isFile(event) {
+  return event.dataTransfer?.types.includes('Files') ?? false;
+}
+
+/**
+ * Text that is dragged into a field is the field's.
+ * @param {DragEvent} event
+ */
+function isForField(event) {
+  const { target } = event;
+  return !isFile(event) && target instanceof Element && target.closest('input, textarea') !== null;
+}
+
+/**
+ * @param {DataTransfer | null} dropped
+ * @returns {File}
+ * @throws {PageError} what was dropped is something else
+ */
+function onlyFile(dropped) {
+  const files = [...(dropped?.files ?? [])];
+  if (files.length === 0) throw new PageError('What was dropped is no file.', REMEDY);
+  if (files.length > 1) throw new PageError(`${files.length} files were dropped at once.`, REMEDY);
+  const [item] = [...(dropped?.items ?? [])].filter(({ kind }) => kind === 'file');
+  if (item?.webkitGetAsEntry?.()?.isDirectory) {
+    throw new PageError(`${files[0].name} is a folder.`, REMEDY);
+  }
+  return files[0];
 }

@@ -50,6 +50,10 @@ const LAYOUT = `
       <div><dt title="Median of the last fifteen runs">Model</dt><dd class="digits-model-time">–</dd></div>
       <div><dt title="From the pen's movement to the bars; median of the last fifteen">Pen to answer</dt><dd class="digits-total-time">–</dd></div>
     </dl>
+    <div class="digits-fallback" role="status" hidden>
+      <p></p>
+      <button type="button" class="button small digits-gpu-again">Try WebGPU again</button>
+    </div>
     <p class="visually-hidden digits-said" role="status"></p>
   </div>
   <div class="card digits-own">
@@ -58,13 +62,16 @@ const LAYOUT = `
       <p class="muted">Drop an ONNX file on this page, or choose one: float32 [1, 1, 28, 28] in, white
         on black from 0 to 1, ten numbers out. It is read here, in your browser. Neither the file nor
         what you draw is sent anywhere.</p>
-      <p class="digits-own-failed" role="alert" hidden></p>
     </div>
     <p class="digits-own-now">In use: <strong class="digits-model-name"></strong></p>
     <div class="digits-own-tools">
       <label class="button digits-choose"><input type="file" accept=".onnx" class="visually-hidden">Choose a file…</label>
       <button type="button" class="button digits-built-in" hidden>Back to the built-in model</button>
     </div>
+  </div>
+  <div class="digits-refused" role="alert" hidden>
+    <p class="digits-own-failed"></p>
+    <button type="button" class="button small digits-understood">Dismiss</button>
   </div>
   <p class="digits-drop" aria-hidden="true" hidden>Drop the ONNX file to use it here</p>`;
 
@@ -86,7 +93,7 @@ export async function mount(section, { backend, onError }) {
 
   const result = new Result(section);
   const recognizer = new Recognizer(backend, (message) => {
-    onError(new Error(`The GPU went away: ${message}`), () => void open(() => recognizer.reopen()));
+    tryToOpen(() => fallBack(new Error(`The GPU went away: ${message || 'no reason given'}.`)));
   });
   const pad = new Sketchpad(/** @type {HTMLCanvasElement} */ (find('.digits-canvas')), {
     onChange: () => void recognize(),
@@ -114,7 +121,7 @@ export async function mount(section, { backend, onError }) {
     } catch (error) {
       // Another model or backend took over meanwhile; it looks at the drawing when it is open.
       if (error instanceof DOMException && error.name === 'AbortError') return;
-      onError(error, () => void open(() => recognizer.reopen()));
+      tryToOpen(() => openOnGpuOr(() => Promise.reject(error)));
     } finally {
       running = false;
     }
@@ -147,7 +154,7 @@ export async function mount(section, { backend, onError }) {
     find('.digits-backend').textContent = 'Opening the model…';
     try {
       await change();
-      find('.digits-own-failed').hidden = true;
+      find('.digits-refused').hidden = true;
     } finally {
       find('.digits-result').removeAttribute('aria-busy');
       showModel();
@@ -164,37 +171,63 @@ export async function mount(section, { backend, onError }) {
     find('.digits-built-in').hidden = recognizer.builtIn;
   }
 
+  /**
+   * Change the model or its backend; on WASM where that fails on the GPU.
+   * @param {() => Promise<void>} change
+   */
+  async function openOnGpuOr(change) {
+    try {
+      await open(change);
+    } catch (error) {
+      if (recognizer.backend === 'wasm') throw error;
+      await fallBack(error);
+    }
+  }
+
+  /**
+   * Go on without the GPU, and say why.
+   * @param {unknown} error
+   */
+  async function fallBack(error) {
+    await open(() => recognizer.reopen('wasm'));
+    const notice = find('.digits-fallback');
+    /** @type {HTMLElement} */ (notice.firstElementChild).textContent =
+      `WebGPU failed, so WASM answers. ${describe(error).message}`;
+    notice.hidden = false;
+  }
+
   /** @param {File} file */
   async function useFile(file) {
     try {
       await open(() => recognizer.useFile(file));
       result.say(`${file.name} is in use`);
     } catch (error) {
-      refuse(file.name, error);
+      refuse(`${file.name} is not used.`, error);
     }
   }
 
   /**
-   * @param {string} name of a file
+   * Over the page, in sight wherever it is scrolled to: a file may be dropped anywhere.
+   * @param {string} what
    * @param {unknown} error
    */
-  function refuse(name, error) {
+  function refuse(what, error) {
     const { message, remedy } = describe(error);
-    const failed = find('.digits-own-failed');
-    failed.textContent = `${name} is not used. ${message} ${remedy}`;
-    failed.hidden = false;
+    find('.digits-own-failed').textContent = `${what} ${message} ${remedy}`;
+    find('.digits-refused').hidden = false;
   }
 
   /** @param {import('../shared/backend.js').Backend} chosen */
   async function changeBackend(chosen) {
     const { builtIn, name } = recognizer;
+    find('.digits-fallback').hidden = true;
     try {
-      await open(() => recognizer.reopen(chosen));
+      await openOnGpuOr(() => recognizer.reopen(chosen));
     } catch (error) {
       if (builtIn) throw error;
       // A user's model may need what the other backend does not have; ours runs on both.
       await open(() => recognizer.useBuiltIn());
-      refuse(name, error);
+      refuse(`${name} is not used.`, error);
     }
   }
 
@@ -217,18 +250,32 @@ export async function mount(section, { backend, onError }) {
     if (file) void useFile(file);
   });
   find('.digits-built-in').addEventListener('click', () => {
-    open(() => recognizer.useBuiltIn()).catch((error) => onError(error));
+    tryToOpen(() => openOnGpuOr(() => recognizer.useBuiltIn()));
+  });
+  find('.digits-gpu-again').addEventListener('click', () => {
+    tryToOpen(() => changeBackend('webgpu'));
+  });
+  find('.digits-understood').addEventListener('click', () => {
+    find('.digits-refused').hidden = true;
   });
   acceptDrops({
     wanted: () => !section.hidden,
     onHover: (hovering) => (find('.digits-drop').hidden = !hovering),
     onFile: (file) => void useFile(file),
+    onRefused: (error) => refuse('Nothing is used.', error),
   });
 
-  const openBuiltIn = () => {
-    open(() => recognizer.reopen()).catch((error) => onError(error, openBuiltIn));
-  };
-  openBuiltIn(); // drawing need not wait for it
+  /**
+   * What fails is said on the page, with a way to try again.
+   * @param {() => Promise<void>} attempt
+   */
+  function tryToOpen(attempt = () => openOnGpuOr(() => recognizer.reopen())) {
+    attempt().catch((error) => {
+      if (error instanceof DOMException && error.name === 'AbortError') return;
+      onError(error, () => tryToOpen());
+    });
+  }
+  tryToOpen(); // drawing need not wait for it
 
   return { backendChanged: changeBackend };
 }

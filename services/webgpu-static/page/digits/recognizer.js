@@ -1,6 +1,7 @@
 // The model that is in use: the built-in one, or a file of the user's.
 
 import { asset } from '../shared/assets.js';
+import { PageError } from '../shared/errors.js';
 import { WorkerClient } from '../shared/rpc.js';
 import { checkFile } from './contract.js';
 import { probabilities } from './outputs.js';
@@ -19,6 +20,8 @@ export class Recognizer {
   /** @type {Backend} */
   #backend;
   #onLost;
+  #asked = 0;
+  #opened = 0;
 
   /**
    * @param {Backend} backend
@@ -72,7 +75,7 @@ export class Recognizer {
    */
   async useFile(file) {
     checkFile(file);
-    await this.#open({ name: file.name, content: await file.arrayBuffer() });
+    await this.#open({ name: file.name, content: await read(file) });
   }
 
   /**
@@ -101,6 +104,7 @@ export class Recognizer {
     /** @type {Client} */
     const worker = new WorkerClient(new URL('./worker.js', import.meta.url));
     const backend = this.#backend;
+    const turn = (this.#asked += 1);
     worker.on('device-lost', ({ message }) => {
       if (worker === this.#worker) this.#onLost(message);
     });
@@ -110,12 +114,25 @@ export class Recognizer {
       worker.close();
       throw error;
     }
-    if (backend !== this.#backend) {
+    if (backend !== this.#backend || turn < this.#opened) {
       worker.close(); // the choice changed meanwhile; that call opens its own
       return;
     }
+    this.#opened = turn;
     this.#worker?.close();
     this.#worker = worker;
     this.#model = model;
+  }
+}
+
+/**
+ * @param {File} file
+ * @throws {PageError} a folder, or a file that is gone or may not be read
+ */
+async function read(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch (cause) {
+    throw new PageError('It could not be read.', 'Choose an ONNX file that you may read.', { cause });
   }
 }

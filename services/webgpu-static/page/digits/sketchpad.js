@@ -51,7 +51,7 @@ export class Sketchpad {
     canvas.addEventListener('blur', () => this.#leaveKeyboard());
     new ResizeObserver(() => this.#resize()).observe(canvas);
     for (const query of ['(prefers-color-scheme: dark)', '(resolution: 1dppx)']) {
-      matchMedia(query).addEventListener('change', () => this.#resize());
+      globalThis.matchMedia?.(query).addEventListener?.('change', () => this.#resize());
     }
   }
 
@@ -88,7 +88,7 @@ export class Sketchpad {
     const points = strokes.flatMap((stroke) =>
       stroke.map((point, index) => ({ point, first: index === 0 })),
     );
-    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    const still = globalThis.matchMedia?.('(prefers-reduced-motion: reduce)').matches ?? true;
     const started = performance.now();
     let done = 0;
     const go = () => {

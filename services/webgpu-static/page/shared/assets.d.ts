@@ -7,3 +7,6 @@ export function asset(name: string): string;
 
 /** How many bytes it has, unpacked. */
 export function size(name: string): number;
+
+/** The same by its address. */
+export function expected(address: string): number;

@@ -1,5 +1,7 @@
 // What this browser has to compute with, and which of it is chosen.
 
+import { adapterInfo, findAdapter } from './gpu.js';
+
 /** @typedef {'webgpu' | 'wasm'} Backend */
 
 /**
@@ -9,13 +11,14 @@
  * @property {string} description
  * @property {boolean} fallback a program on the processor that plays a GPU
  * @property {boolean} f16 whether shaders may compute in 16-bit floating point
- * @property {number} maxBufferBytes
  */
 
 /**
  * @typedef {object} Capabilities
  * @property {'hardware' | 'software' | 'none'} webgpu
  * @property {Adapter | null} adapter
+ * @property {string} why there is no WebGPU; empty where there is
+ * @property {string} obstacle why no model runs here at all; empty where they do
  * @property {boolean} secureContext false: plain HTTP from another machine
  * @property {boolean} isolated whether this page may use several threads
  * @property {number} cores
@@ -25,13 +28,22 @@
 /** Names under which a processor plays a GPU; not every browser sets `isFallbackAdapter`. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i;
 
+/** The smallest module, and one with a function that makes a 128-bit zero. */
+const PLAIN = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+const SIMD = Uint8Array.of(
+  ...PLAIN,
+  ...[1, 5, 1, 96, 0, 1, 123], // a type: nothing to a vector
+  ...[3, 2, 1, 0], // one function of that type
+  ...[10, 8, 1, 6, 0, 65, 0, 253, 15, 11], // i32.const 0, i8x16.splat, end
+);
+
 const PARAMETER = 'backend';
 
 /** @type {Promise<Capabilities> | undefined} */
 let asked;
 
 /**
- * What this browser has; asked once.
+ * What this browser has; asked once. Never rejects: what cannot be found out counts as absent.
  * @returns {Promise<Capabilities>}
  */
 export function capabilities() {
@@ -40,43 +52,83 @@ export function capabilities() {
 }
 
 async function ask() {
-  const adapter = await findAdapter();
+  const { adapter: found, why } = await findAdapter();
+  const adapter = found && describeAdapter(found, await adapterInfo(found));
   /** @type {Capabilities['webgpu']} */
   const webgpu = adapter === null ? 'none' : adapter.fallback ? 'software' : 'hardware';
-  const cores = navigator.hardwareConcurrency || 1;
   return {
     webgpu,
     adapter,
-    secureContext: globalThis.isSecureContext,
-    isolated: globalThis.crossOriginIsolated,
-    cores,
+    why,
+    obstacle: wasmObstacle(),
+    secureContext: attempt(() => globalThis.isSecureContext, false),
+    isolated: attempt(() => globalThis.crossOriginIsolated, false),
+    cores: cores(),
     threads: wasmThreads(),
   };
 }
 
 /** How many threads the WASM backend uses: half the cores, at most four. */
 export function wasmThreads() {
-  if (!globalThis.crossOriginIsolated) return 1;
-  return Math.max(1, Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2)));
+  if (!globalThis.crossOriginIsolated || typeof SharedArrayBuffer === 'undefined') return 1;
+  return Math.max(1, Math.min(4, Math.ceil(cores() / 2)));
 }
 
-/** @returns {Promise<Adapter | null>} */
-async function findAdapter() {
-  if (!('gpu' in navigator) || !navigator.gpu) return null;
-  const found = await navigator.gpu.requestAdapter().catch(() => null);
-  if (!found) return null;
-  const { vendor, architecture, device, description } = found.info;
-  const name = [vendor, architecture, device, description].filter(Boolean).join(' ');
-  // Older browsers have the flag on the adapter itself.
-  const flagged = /** @type {{isFallbackAdapter?: boolean}} */ (found).isFallbackAdapter;
+function cores() {
+  return attempt(() => navigator.hardwareConcurrency, 1) || 1;
+}
+
+/**
+ * Why WebAssembly cannot run the models here, for both backends need it; empty where it can.
+ * @returns {string}
+ */
+export function wasmObstacle() {
+  if (typeof WebAssembly !== 'object') return 'This browser does not run WebAssembly.';
+  if (!attempt(() => WebAssembly.validate(PLAIN), false)) {
+    return 'This browser refuses to run WebAssembly.';
+  }
+  if (!attempt(() => WebAssembly.validate(SIMD), false)) {
+    return 'WebAssembly here lacks SIMD, which the models need.';
+  }
+  return '';
+}
+
+/**
+ * What an adapter tells of itself. Each part may be absent: `info` is younger than WebGPU, and the
+ * flag of a fallback adapter has moved.
+ * @param {GPUAdapter} found
+ * @param {Partial<GPUAdapterInfo>} info
+ * @returns {Adapter}
+ */
+function describeAdapter(found, info) {
+  /** @param {'vendor' | 'architecture' | 'device' | 'description'} name */
+  const told = (name) => String(attempt(() => info[name], '') ?? '');
+  const names = [told('vendor'), told('architecture'), told('device'), told('description')];
+  const flags = [
+    attempt(() => info.isFallbackAdapter, false),
+    attempt(() => /** @type {{isFallbackAdapter?: boolean}} */ (found).isFallbackAdapter, false),
+  ];
   return {
-    vendor,
-    architecture,
-    description: description || device,
-    fallback: (found.info.isFallbackAdapter ?? flagged ?? false) || SOFTWARE.test(name),
-    f16: found.features.has('shader-f16'),
-    maxBufferBytes: found.limits.maxBufferSize,
+    vendor: names[0],
+    architecture: names[1],
+    description: names[3] || names[2],
+    fallback: flags.includes(true) || SOFTWARE.test(names.join(' ')),
+    f16: attempt(() => found.features.has('shader-f16'), false),
   };
+}
+
+/**
+ * @template T, U
+ * @param {() => T} look
+ * @param {U} otherwise where looking throws
+ * @returns {T | U}
+ */
+function attempt(look, otherwise) {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
 }
 
 /**
@@ -113,6 +165,13 @@ export function rememberBackend(backend) {
 /** @type {Record<Backend, string>} */
 export const BACKEND_NAMES = { webgpu: 'WebGPU', wasm: 'WASM' };
 
+export const WASM_REMEDY =
+  'Use a current Chrome, Edge, Firefox or Safari, and allow WebAssembly: lockdown modes and ' +
+  'company policies switch it off.';
+const GPU_REMEDY =
+  'Browsers with WebGPU: Chrome, Edge, Firefox and Safari in their current versions; a GPU driver ' +
+  'may be missing or blocked. Reload the page to ask again.';
+
 /**
  * The honest one-line judgement that the badge shows.
  * @param {Capabilities} has
@@ -120,6 +179,13 @@ export const BACKEND_NAMES = { webgpu: 'WebGPU', wasm: 'WASM' };
  * @returns {{level: 'good' | 'warn' | 'bad', title: string, detail: string}}
  */
 export function judge(has, backend) {
+  if (has.obstacle) {
+    return {
+      level: 'bad',
+      title: 'No model runs in this browser',
+      detail: `${has.obstacle} ${WASM_REMEDY}`,
+    };
+  }
   if (!has.secureContext) {
     return {
       level: 'bad',
@@ -137,8 +203,8 @@ export function judge(has, backend) {
       title: 'WASM, because this browser has no WebGPU',
       detail:
         requestedBackend() === 'webgpu'
-          ? 'The link asks for WebGPU, but no GPU adapter answers here. Everything runs on the processor instead.'
-          : 'No GPU adapter answers here, so everything runs on the processor. Browsers with WebGPU: Chrome, Edge, Firefox and Safari in their current versions; a GPU driver may be missing or blocked.',
+          ? `The link asks for WebGPU. ${has.why} Everything runs on the processor instead. ${GPU_REMEDY}`
+          : `${has.why} So everything runs on the processor. ${GPU_REMEDY}`,
     };
   }
   if (backend === 'wasm' && has.webgpu === 'software' && requestedBackend() === null) {

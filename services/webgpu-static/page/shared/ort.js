@@ -1,8 +1,10 @@
 // ONNX Runtime Web inside a worker: loads it once and opens sessions that run where they say.
 
 import { asset } from './assets.js';
-import { wasmThreads } from './backend.js';
+import { WASM_REMEDY, wasmObstacle, wasmThreads } from './backend.js';
+import { fetchFile } from './download.js';
 import { PageError } from './errors.js';
+import { proveGpu } from './gpu.js';
 
 /** @typedef {import('onnxruntime-web')} Ort */
 /** @typedef {import('onnxruntime-web').InferenceSession} Session */
@@ -27,6 +29,8 @@ export function runtime() {
 }
 
 async function load() {
+  const obstacle = wasmObstacle();
+  if (obstacle) throw new PageError(obstacle, WASM_REMEDY);
   /** @type {Ort} */
   let ort;
   try {
@@ -58,11 +62,12 @@ export async function openSession(model, backend, options = {}, onDeviceLost) {
   const started = performance.now();
   const ort = await runtime();
   const loaded = performance.now();
-  const bytes = typeof model === 'string' ? await fetchModel(model) : new Uint8Array(model);
+  const bytes = typeof model === 'string' ? await fetchFile(model) : new Uint8Array(model);
   const fetched = performance.now();
   /** @type {Session} */
   let session;
   try {
+    if (backend === 'webgpu') await proveGpu();
     session = await ort.InferenceSession.create(bytes, {
       graphOptimizationLevel: 'all',
       // It writes to the console as an error what it calls a warning: shape arithmetic on the CPU.
@@ -88,33 +93,19 @@ export async function openSession(model, backend, options = {}, onDeviceLost) {
 }
 
 /**
- * Fetch a file of ours whole.
- * @param {string} address
- * @returns {Promise<Uint8Array>}
- */
-export async function fetchModel(address) {
-  const remedy = 'Check that this page’s server still answers, then try again.';
-  const name = address.split('/').at(-1);
-  /** @type {Response} */
-  let answer;
-  try {
-    answer = await fetch(address);
-  } catch (cause) {
-    throw new PageError(`The file ${name} could not be fetched.`, remedy, { cause });
-  }
-  if (!answer.ok) {
-    throw new PageError(`The server answered ${answer.status} for the file ${name}.`, remedy);
-  }
-  return new Uint8Array(await answer.arrayBuffer());
-}
-
-/**
  * @param {unknown} cause
  * @param {Backend} backend
  */
 function sessionError(cause, backend) {
   const said = cause instanceof Error ? cause.message : String(cause);
-  if (/webgpu|adapter|device/i.test(said) && backend === 'webgpu') {
+  if (/no available backend|wasm|webassembly|failed to fetch/i.test(said) && !/webgpu/i.test(said)) {
+    return new PageError(
+      `ONNX Runtime Web did not start: ${said}`,
+      'Check that this page’s server still answers, then try again.',
+      { cause },
+    );
+  }
+  if (/gpu|adapter|device/i.test(said) && backend === 'webgpu') {
     return new PageError(
       `WebGPU did not start: ${said}`,
       'Choose WASM above, or update the browser and the GPU’s driver.',

@@ -50,6 +50,9 @@ class Dialect(ABC):
     refuses_streams_in_silence: ClassVar[bool] = False
     """Whether a refused streamed request breaks off without saying why."""
 
+    dies_of_wrong_embeddings: ClassVar[bool] = False
+    """Whether embeddings of a model for chats end the runtime's process."""
+
     @abstractmethod
     def recognises(self, status: Mapping[str, object]) -> bool:
         """Say whether an answer from ``status_path`` is this generation's."""
@@ -126,7 +129,7 @@ def error_message(body: bytes) -> str:
             error = error.get("message")
         if isinstance(error, str) and error:
             text = error
-    return " ".join(text.split())[:500]
+    return " ".join(text.split())[:1000]
 
 
 def path_segment(name: str) -> str:

@@ -27,6 +27,7 @@ class V1(Dialect):
     name = "v1"
     status_path = "/status"
     refuses_streams_in_silence = True
+    dies_of_wrong_embeddings = True
 
     def recognises(self, status: Mapping[str, object]) -> bool:
         """Recognise ``{endpoints, modelDirPath, …}``."""

@@ -46,7 +46,7 @@ async def _status(run: Run, patience: float) -> dict[str, Any]:
     if code != _OK or "queue" not in status:
         raise ProbeFailedError(
             "bad_answer" if code == _OK else "http_error",
-            f"What answers at {run.target} is not the gateway.",
+            "What answers there is not the gateway.",
         )
     return status
 
@@ -86,7 +86,8 @@ async def _check_loaded(run: Run, status: dict[str, Any], alias: str) -> None:
     upstream = next((each for each in status.get("upstreams", ()) if each.get("active")), None)
     if upstream is None:
         return
-    seen = await look(run, str(upstream["url"]), run.timeout * _STATUS_SHARE)
+    patience = min(run.settings.timeout, run.timeout * _STATUS_SHARE)
+    seen = await look(run, str(upstream["url"]), patience)
     if seen.failure is not None:
         raise seen.failure
     if seen.loaded is None or not _among(str(about.get("variant")), seen.loaded):
@@ -128,12 +129,25 @@ async def _ask(run: Run, alias: str) -> None:
             if response.status != _OK:
                 said = parse_object(await response.content.read(64 * 1024))
                 raise translate(said, status=response.status)
-            await stream.read(response)
+            await stream.read(response, min(run.settings.chat_timeout, run.timeout))
     except ProbeFailedError as failure:
-        raise stream.explain(failure) from None
+        if failure.reason != "timed_out" or not _goes_on(run, measurement, run.elapsed - began):
+            raise stream.explain(failure) from None
     finally:
         measurement.total = run.elapsed - began
         _state(run, measurement)
+    if measurement.total > run.settings.chat_timeout:
+        run.slow = (
+            f"The answer comes, but took {measurement.total:.0f} s; up to "
+            f"{run.settings.chat_timeout:g} s are expected."
+        )
+
+
+def _goes_on(run: Run, seen: Measurement, now: float) -> bool:
+    """Say whether the time ran out on an answer that was still coming: that is slow, not down."""
+    took_long = now > run.settings.chat_timeout
+    silence = now - seen.last_chunk
+    return took_long and seen.chunks > 0 and silence < run.settings.chat_timeout / 2
 
 
 def _state(run: Run, seen: Measurement) -> None:

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from foundry_healthcheck import remedies
 from foundry_healthcheck.reasons import ProbeFailedError
-from foundry_healthcheck.remedies import foundry as remedy
 from foundry_healthcheck.transport import fetch, parse_object, words
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ async def probe(run: Run) -> None:
     if not found.loaded:
         raise ProbeFailedError(
             "no_model_loaded",
-            f"Foundry Local at {found.url} runs, but has no model loaded.",
-            remedy("no_model_loaded", found.url),
+            f"{remedies.place(run.settings, found.url).name} runs, but has no model loaded.",
+            remedies.LOAD,
         )
 
 
@@ -128,13 +128,13 @@ async def look(run: Run, url: str, patience: float) -> Look:
         # Half of it each: one that answers only its status is told from one that answers nothing.
         generation = await _identify(run, url, patience / 2)
     except ProbeFailedError as failure:
-        return Look(url, failure=_explain(failure, url))
+        return Look(url, failure=_explain(run, failure, url))
     try:
         status, body = await fetch(run, url + generation.loaded_path, timeout=patience / 2)
     except ProbeFailedError as failure:
         if failure.reason == "timed_out":
             return Look(url, generation.name)
-        return Look(url, failure=_explain(failure, url))
+        return Look(url, generation.name, failure=_explain(run, failure, url, generation.name))
     return Look(url, generation.name, _names(status, body))
 
 
@@ -148,21 +148,25 @@ async def _identify(run: Run, url: str, patience: float) -> Generation:
         if status == _OK and generation.recognises(parse_object(body)):
             run.note(f"{url} is {generation.name}")
             return generation
-    raise ProbeFailedError("not_foundry", f"What answers at {url} is not Foundry Local.")
+    raise ProbeFailedError("not_foundry", "What answers is not Foundry Local.")
 
 
-def _explain(failure: ProbeFailedError, url: str) -> ProbeFailedError:
+def _explain(
+    run: Run, failure: ProbeFailedError, url: str, generation: str = ""
+) -> ProbeFailedError:
     """Put a transport failure into Foundry Local's words."""
+    where = remedies.place(run.settings, url, generation)
     reason = failure.reason
     if reason in ("bad_answer", "tls_failed"):
         reason = "not_foundry"
     if reason == "not_foundry":
-        message = f"What answers at {url} is not Foundry Local."
+        at = "in its container" if where.embedded else f"at {where.url}"
+        message = f"What answers {at} is not Foundry Local."
     elif reason == "timed_out":
-        message = f"Foundry Local at {url} does not answer: it hangs, or a firewall is mute."
+        message = f"{where.name} does not answer: it hangs, or a firewall is mute."
     else:
-        message = f"Foundry Local at {url} cannot be reached: {words(reason)}."
-    return ProbeFailedError(reason, message, remedy(reason, url))
+        message = f"{where.name} cannot be reached: {words(reason)}."
+    return ProbeFailedError(reason, message, remedies.foundry(reason, where))
 
 
 def _names(status: int, body: bytes) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ async def probe(run: Run) -> None:
     run.gauge("probe_http_status_code", "Status of the answer.", status)
     run.facts["status_code"] = status
     if status not in _SUCCESS:
-        raise ProbeFailedError("http_error", f"{run.target} answers with status {status}.")
+        raise ProbeFailedError("http_error", f"It answers with status {status}.")
     if response.content_type == "application/json":
         said = parse_object(body)
         for name in _TELLING:

@@ -104,7 +104,7 @@ async def _api(run: Run, path: str) -> dict[str, Any]:
     answer = parse_object(body)
     if status != _OK or not isinstance(answer.get("data"), dict):
         raise ProbeFailedError(
-            "bad_answer", f"{run.target}{path.partition('?')[0]} answers with status {status}."
+            "bad_answer", f"Its route {path.partition('?')[0]} answers with status {status}."
         )
     data: dict[str, Any] = answer["data"]
     return data

@@ -95,7 +95,7 @@ async def _explain(run: Run, error: Exception) -> ProbeFailedError:
             f"Chainlit's live line does not open: it answers with status {error.status}.",
         )
     if reason in ("name_not_resolved", "refused", "unreachable", "tls_failed"):
-        return ProbeFailedError(reason, f"{run.target} cannot be reached: {words(reason)}.")
+        return ProbeFailedError(reason, f"It cannot be reached: {words(reason)}.")
     try:
         status, _ = await fetch(run, f"{run.target}/health")
     except ProbeFailedError as failure:

@@ -90,6 +90,10 @@ function percent(part, whole) {
   return `${part === whole ? 100 : Math.min(99, Math.floor((100 * part) / whole))}\u00a0%`;
 }
 
+/** A late answer is one too. */
+const answered = (probe) => probe.outcome === "up" || probe.outcome === "slow";
+/** What says whether it works; one that is starting has yet to. */
+const judged = (probe) => answered(probe) || probe.outcome === "down";
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const reasonWords = (reason) => REASONS[reason] ?? String(reason ?? "").replaceAll("_", " ");
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -130,6 +134,7 @@ function clone(template) {
 }
 
 function icon(state) {
+  if (state === "slow") return "#icon-degraded";
   const known = ["up", "down", "skipped", "degraded", "gone"];
   return `#icon-${known.includes(state) ? state : "unknown"}`;
 }
@@ -154,11 +159,13 @@ function count(node) {
 
 function strip(node, part) {
   const history = part.history.slice(-HISTORY);
-  const counted = { up: 0, down: 0, skipped: 0 };
+  const counted = { up: 0, slow: 0, down: 0, skipped: 0, starting: 0 };
   for (const probe of history) counted[probe.outcome] += 1;
   const failure = history.findLast((probe) => probe.outcome === "down");
   const words = [
-    `The last ${plural(history.length, "probe")}: ${counted.up} answered, ${counted.down} failed, ${counted.skipped} skipped.`,
+    `The last ${plural(history.length, "probe")}: ${counted.up} answered, ` +
+      `${counted.slow ? `${counted.slow} slowly, ` : ""}${counted.down} failed, ${counted.skipped} skipped` +
+      `${counted.starting ? `, ${counted.starting} before it had started` : ""}.`,
     failure ? `The latest failure was at ${clock(failure.at)}: ${reasonWords(failure.reason)}.` : "",
   ];
   node.setAttribute("aria-label", words.join(" ").trim());
@@ -166,12 +173,13 @@ function strip(node, part) {
   const empty = Array.from({ length: first }, (_, index) =>
     draw("rect", { class: "tick-empty", x: index * 4 + 0.5, y: 22.5, width: 3, height: 1.5 }));
   node.replaceChildren(...empty, ...history.map((probe, index) => {
-    const told = probe.outcome === "up" ? duration(probe.duration_seconds) : reasonWords(probe.reason);
+    const told = answered(probe) ? `${probe.outcome === "slow" ? "slow, " : ""}${duration(probe.duration_seconds)}`
+      : probe.outcome === "starting" ? "still starting" : reasonWords(probe.reason);
     const x = (first + index) * 4;
     return draw("g", {}, draw("title", {}, `${clock(probe.at)}: ${told}`),
       // The whole height answers to the pointer.
       draw("rect", { x, y: 0, width: 4, height: 24, fill: "transparent" }),
-      draw("use", { href: `#tick-${probe.outcome}`, x, width: 4, height: 24 }));
+      draw("use", { href: `#tick-${probe.outcome === "starting" ? "skipped" : probe.outcome}`, x, width: 4, height: 24 }));
   }));
 }
 
@@ -206,7 +214,7 @@ function sparkline(node, values, label) {
 
 function valuesOf(part, field) {
   return part.history.slice(-HISTORY).map((probe) =>
-    probe.outcome === "up" && typeof probe[field] === "number" ? probe[field] : null);
+    answered(probe) && typeof probe[field] === "number" ? probe[field] : null);
 }
 
 function latencyWords(name, known) {
@@ -218,9 +226,13 @@ function latencyWords(name, known) {
 
 const HEADLINES = { up: "All is well", down: "The chat does not work", starting: "Finding out how it is" };
 
-function headline(status, wrong) {
+function headline(status, wrong, slow, alerts) {
   if (status === "degraded" && wrong.length > 0) {
     return wrong.length === 1 ? `${wrong[0].title}: not working` : `${plural(wrong.length, "part")} not working`;
+  }
+  if (status === "degraded" && slow.length > 0) return "Answers are slow";
+  if (status === "degraded" && alerts.length > 0) {
+    return alerts.length === 1 ? "An alert fires" : `${plural(alerts.length, "alert")} fire`;
   }
   return HEADLINES[status] ?? "Something needs attention";
 }
@@ -250,17 +262,6 @@ function announce(text) {
   say($("announcer"), text);
 }
 
-function showLinks(parts) {
-  const ports = new Map();
-  for (const part of parts) {
-    const port = part.facts?.page_port;
-    if (Number.isInteger(port) && port > 0 && port < 65_536 && !ports.has(port)) ports.set(port, part);
-  }
-  const pages = [...ports].map(([port, part]) => [part.title, `${location.protocol}//${location.hostname}:${port}/`]);
-  redraw($("links"), pages, (node) => node.replaceChildren(
-    ...pages.map(([title, href]) => make("li", {}, make("a", { href }, title)))));
-}
-
 function showFigures(chat) {
   $("figures").hidden = !chat;
   if (!chat) return;
@@ -268,7 +269,7 @@ function showFigures(chat) {
   const firsts = valuesOf(chat, "value");
   const known = firsts.filter((value) => value !== null);
   const facts = chat.facts ?? {};
-  const current = chat.state === "up";
+  const current = chat.state === "up" || chat.state === "slow";
   $("figures").classList.toggle("past-figures", !current);
   const first = current && typeof facts.time_to_first_chunk_seconds === "number"
     ? facts.time_to_first_chunk_seconds : known.at(-1);
@@ -281,10 +282,10 @@ function showFigures(chat) {
   const model = typeof facts.model === "string" ? facts.model : "";
   const tokens = typeof facts.tokens === "number" ? plural(facts.tokens, "token") : "";
   say($("speed-note"), [tokens, model && `from ${model}`].filter(Boolean).join(" ") || (known.length ? "not known now" : "not measured yet"));
-  const asked = history.filter((probe) => probe.outcome !== "skipped");
-  const answered = asked.filter((probe) => probe.outcome === "up").length;
-  showValue($("answered-value"), asked.length ? percent(answered, asked.length) : null);
-  say($("answered-note"), asked.length ? `${answered} of the last ${asked.length}` : "none asked yet");
+  const asked = history.filter(judged);
+  const came = asked.filter(answered).length;
+  showValue($("answered-value"), asked.length ? percent(came, asked.length) : null);
+  say($("answered-note"), asked.length ? `${came} of the last ${asked.length}` : "none asked yet");
 }
 
 /** The number large, its unit small. */
@@ -299,7 +300,7 @@ function showValue(node, text) {
  * Parts that want the same thing done share one card: usually they share the cause. A chat that
  * fails for the reason for which Foundry Local does is one with it, though each has its own words.
  */
-function showProblems(wrong) {
+function showProblems(wrong, slow, alerts) {
   const groups = new Map();
   for (const part of wrong) {
     const cause = part.module !== "chat" ? part
@@ -314,12 +315,21 @@ function showProblems(wrong) {
     messages: [...new Set(parts.map((part) => part.message).filter(Boolean))],
     remedy: parts[0].remedy ?? "Look at what it said last: `docker compose logs --tail 50`.",
   }));
+  cards.push(...slow.map((part) => ({
+    title: part.title, why: "slow", since: part.since, messages: [part.message].filter(Boolean), remedy: part.remedy,
+    mild: true,
+  })), ...alerts.map((alert) => ({
+    title: alert.summary, why: "an alert fires", since: alert.since, messages: [alert.description].filter(Boolean),
+    remedy: alert.remedy || "Look it up in docs/alerts.md.", mild: alert.severity !== "page",
+  })));
   $("problems").hidden = cards.length === 0;
   redraw($("problem-list"), cards, (node) => node.replaceChildren(...cards.map(problemCard)));
 }
 
 function problemCard(card) {
   const node = clone("problem");
+  node.classList.toggle("mild", Boolean(card.mild));
+  if (card.mild) node.querySelector("use").setAttribute("href", icon("degraded"));
   node.querySelector("h3").append(card.title);
   const since = card.since ? [" \u00b7 for ", counting(card.since, "for")] : [];
   node.querySelector(".why").append(capital(card.why), ...since);
@@ -356,17 +366,17 @@ function showPart(row, part) {
     node.replaceChildren(...stateWords(part)));
   redraw(row.querySelector(".strip"), [part.history.length, part.history.at(-1)], (node) => strip(node, part));
   const history = part.history.slice(-HISTORY);
-  const asked = history.filter((probe) => probe.outcome !== "skipped");
-  const answered = asked.filter((probe) => probe.outcome === "up").length;
+  const asked = history.filter(judged);
+  const came = asked.filter(answered).length;
   redraw(row.querySelector(".from"), history[0]?.at, (node) => node.replaceChildren(
     ...(history.length ? [counting(history[0].at, "ago")] : ["no probe yet"])));
   // Below the oldest, as far as there is room for the words at the other end.
   row.querySelector(".from").style.marginInlineStart = `${Math.min(45, HISTORY - history.length)}%`;
-  say(row.querySelector(".share"), asked.length ? `${percent(answered, asked.length)} of ${asked.length} answered` : "");
+  say(row.querySelector(".share"), asked.length ? `${percent(came, asked.length)} of ${asked.length} answered` : "");
   const values = valuesOf(part, "duration_seconds");
   const known = values.filter((value) => value !== null);
   redraw(row.querySelector(".spark"), values, (node) => sparkline(node, values, latencyWords("Time of a probe", known)));
-  say(row.querySelector(".now"), part.state === "up" && typeof part.duration_seconds === "number" ? duration(part.duration_seconds) : "\u2014");
+  say(row.querySelector(".now"), ["up", "slow"].includes(part.state) && typeof part.duration_seconds === "number" ? duration(part.duration_seconds) : "\u2014");
   say(row.querySelector(".usual"), known.length ? `usually ${duration(median(known))}` : "");
   say(row.querySelector(".of"), ` of ${part.title}`);
   showDetails(row, part);
@@ -378,6 +388,8 @@ function stateWords(part) {
   const since = part.since ? [" for ", counting(part.since, "for")] : [];
   if (part.state === "up") return ["Up", ...since];
   if (part.state === "down") return ["Down", ...since, `: ${reasonWords(part.reason)}`];
+  if (part.state === "slow") return ["Slow", ...since, ": it answers, but late"];
+  if (part.state === "starting") return ["Starting: it has not answered yet"];
   if (part.state === "skipped") return [capital(reasonWords(part.reason) || "skipped")];
   return ["Not asked yet"];
 }
@@ -476,17 +488,19 @@ function show(status) {
   receivedAt = performance.now();
   failures = 0;
   const wrong = status.parts.filter((part) => part.state === "down");
-  const title = headline(status.status, wrong);
+  const slow = status.parts.filter((part) => part.state === "slow");
+  const alerts = (status.alerts?.items ?? []).filter((alert) => !alert.told);
+  const title = headline(status.status, wrong, slow, alerts);
   showState(status.status, title, status.summary ?? "");
   redraw($("news"), status.now, (node) => node.replaceChildren("As of ", counting(status.now, "ago")));
-  showLinks(status.parts);
   showFigures(status.parts.find((part) => part.module === "chat"));
-  showProblems(wrong);
+  showProblems(wrong, slow, alerts);
   showParts(status.parts);
   showContainers(status.containers);
   redraw($("about"), [status.version, status.started], (node) => node.replaceChildren(
     `Health probe ${status.version ?? ""}, watching for `, ...(status.started ? [counting(status.started, "for")] : [])));
-  const state = [status.status, ...wrong.map((part) => `${part.name} ${part.reason}`)].join();
+  const state = [status.status, ...wrong.map((part) => `${part.name} ${part.reason}`),
+    ...slow.map((part) => part.name), ...alerts.map((alert) => alert.name)].join();
   if (state !== spoken) announce([title, status.summary].filter(Boolean).join(". "));
   spoken = state;
 }

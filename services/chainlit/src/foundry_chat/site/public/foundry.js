@@ -1,2 +1,25 @@
 // Follow the system's light or dark until the person chooses; Chainlit itself would begin dark.
 if (!localStorage.getItem('vite-ui-theme')) localStorage.setItem('vite-ui-theme', 'system')
+
+// Chainlit's buttons with nothing but a picture have no name for who does not see it.
+const NAMES = {
+  'new-chat-button': 'New chat',
+  'chat-settings-open-modal': 'Settings',
+  'chat-submit': 'Send',
+  'stop-button': 'Stop'
+}
+
+function nameOf(button) {
+  if (NAMES[button.id]) return NAMES[button.id]
+  // The set of pictures says what each is: lucide-copy.
+  const picture = button.querySelector('svg[class*="lucide-"]')?.getAttribute('class').match(/lucide-([a-z-]+)/)?.[1]
+  return picture ? picture[0].toUpperCase() + picture.slice(1).replaceAll('-', ' ') : 'Button'
+}
+
+function nameButtons() {
+  for (const button of document.querySelectorAll('button:not([aria-label]):not([aria-labelledby])')) {
+    if (!button.textContent.trim()) button.setAttribute('aria-label', nameOf(button))
+  }
+}
+
+new MutationObserver(nameButtons).observe(document, { childList: true, subtree: true })

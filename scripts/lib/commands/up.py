@@ -1,0 +1,329 @@
+"""Bring the stack up: check, start, ask the model one question, show the addresses.
+
+usage: python3 scripts/up.py [--embedded | --no-embedded] [--offline | --online] [--no-install]
+                             [--timeout SECONDS]
+
+Uses the Foundry Local that runs on this machine. Where there is none that containers can reach,
+it starts one in a container (Compose profile `embedded`) and says so. Running it again is quick
+and changes nothing.
+
+Options:
+  --embedded         start Foundry Local in a container in any case
+  --no-embedded      never start it in a container
+  --offline          build the base images from Debian packages instead of pulling them;
+                     chosen by itself when no container registry answers
+  --online           ask the registry again, where an earlier run found none
+  --no-install       install nothing; say what is missing instead
+  --timeout SECONDS  how long to wait for the services to become healthy (default 300)
+
+Settings come from the environment and from .env (see .env.example). On a Debian or Ubuntu machine
+without Docker it installs Docker Engine, Compose and Buildx, as root.
+Exit codes: 0 fine, 1 a check or step failed (it says which and what to do), 2 wrong usage.
+"""
+
+import argparse
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+
+from lib import composed, console, docker, foundry, holders, images, judgement, offline
+from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
+from lib.command_line import Parser, seconds
+from lib.compose import Stack
+from lib.console import StepFailedError, note, step
+from lib.envfile import Problem
+from lib.environment import ROOT
+from lib.question import QUESTION, Gateway
+from lib.requirements import (
+    NEEDED_DISK_BYTES,
+    NEEDED_DISK_BYTES_OFFLINE,
+    NEEDED_MEMORY_BYTES,
+)
+from lib.runtime import choose_runtime
+from lib.settings import Settings
+
+ASK_AGAIN_SECONDS = 4.0
+"""For a registry that did not answer an earlier run."""
+PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
+OFFLINE_FILE = "compose.offline.yaml"
+OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Bring the stack up; returns the exit code."""
+    console.survive_any_encoding()
+    options = parse(arguments)
+    try:
+        bring_up(options, Settings())
+    except StepFailedError as error:
+        return console.failure(error)
+    except KeyboardInterrupt:
+        print("\nStopped. What has been started keeps running; `docker compose down` ends it.")
+        return 1
+    return 0
+
+
+def bring_up(options: argparse.Namespace, settings: Settings) -> None:
+    """The whole of it, step by step.
+
+    Raises:
+        StepFailedError: the first check or step that failed.
+    """
+    # No impact yet.
+    step("Checking this machine")
+    note(f"Python {platform.python_version()}")
+    check_settings(settings)
+    check_reading(settings)
+    check_room(NEEDED_DISK_BYTES_OFFLINE)
+    check_ports(settings)
+
+    # From here on things change.
+    step("Docker")
+    engine = docker.ensure_engine(install=not options.no_install)
+    describe(engine)
+    check_reading(settings)  # Compose may have come just now
+
+    step("Foundry Local")
+    runtime, choices = choose_runtime(settings, wish=options.embedded)
+
+    step("Images")
+    choices |= choose_images(options, settings)
+    stack = Stack(choices)
+    if not runtime.embedded:
+        retire_embedded(stack)
+    if settings.remember(choices):
+        note(f"wrote these choices into {settings.path.name}")
+    build(stack)
+
+    step("Starting")
+    start(stack, options.timeout)
+
+    step(f"Asking the model: {QUESTION}")
+    gateway = Gateway(address(settings, GATEWAY), api_key(stack))
+    problem = ask(
+        gateway, options.timeout if runtime.expected else PATIENCE_WITHOUT_RUNTIME_SECONDS
+    )
+
+    step("Ready" if problem is None else "Running, but no model answers yet")
+    print_addresses(stack, settings)
+    if problem is not None:
+        raise problem
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; wrong usage ends with exit code 2."""
+    parser = Parser(__doc__)
+    runtime = parser.add_mutually_exclusive_group()
+    runtime.add_argument("--embedded", action="store_true", default=None)
+    runtime.add_argument("--no-embedded", dest="embedded", action="store_false")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--offline", action="store_true")
+    source.add_argument("--online", action="store_true")
+    parser.add_argument("--no-install", action="store_true")
+    parser.add_argument("--timeout", type=seconds, default=300.0)
+    return parser.parse_args(arguments)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that a part of the stack would refuse, or misread, later.
+
+    Raises:
+        StepFailedError: with every one of them and what mends it.
+    """
+    refuse(judgement.problems(settings))
+    for one in judgement.warnings(settings):
+        note(f"{one.message}. {one.remedy}")
+    note(judgement.opened(settings) or "the settings can be used")
+
+
+def check_reading(settings: Settings) -> None:
+    """Refuse a .env that Compose, where it is installed, refuses or reads in another way.
+
+    Raises:
+        StepFailedError: with every difference and what mends it.
+    """
+    refuse(composed.disagreements(settings))
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Stop where there are problems.
+
+    Raises:
+        StepFailedError: with every one of them and what mends it.
+    """
+    if len(found) == 1:
+        raise StepFailedError(f"{found[0].message}.", found[0].remedy)
+    if found:
+        said = "".join(f"\n  {one.message}.\n    {one.remedy}" for one in found)
+        raise StepFailedError(
+            f"{len(found)} settings cannot be used:{said}", "Mend them, and run this again."
+        )
+
+
+def check_room(needed: int) -> None:
+    """Refuse a disk on which the images would not fit.
+
+    Args:
+        needed: bytes, unless they have been built before.
+
+    Raises:
+        StepFailedError: with the room that is needed and the room that is there.
+    """
+    free = shutil.disk_usage(ROOT).free
+    if free < needed and not docker.answer("images", "-q", "foundry-chat/gateway"):
+        raise StepFailedError(
+            f"{needed / 1e9:.0f} GB of free disk are needed, found {free / 1e9:.1f}.",
+            "Free some space (`docker system prune` removes what Docker no longer uses).",
+        )
+    note(f"{free / 1e9:.0f} GB of disk free")
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuse a port that somebody else holds.
+
+    Raises:
+        StepFailedError: with the port and the setting that changes it.
+    """
+    project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
+    ours = {port for port, owner in docker.published_ports().items() if owner == project}
+    host = str(bind_address(settings))
+    for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
+        port = port_of(settings, one)
+        if port in ours or is_free(host, port):
+            continue
+        known = holders.unseen(port)
+        raise StepFailedError(
+            f"Port {port} on {host} is {known.what if known else 'taken by another program'}.",
+            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in .env "
+            "to a free port.",
+        )
+    note("ports are free, or ours already")
+
+
+def describe(engine: docker.Engine) -> None:
+    """Say which Docker this is; warn where it has little memory."""
+    note(f"Engine {engine.version}, Compose {docker.answer('compose', 'version', '--short')}")
+    if docker.started_earlier():
+        note(docker.started_earlier())
+    memory = int(docker.answer("info", "--format", "{{.MemTotal}}") or 0)
+    if memory < NEEDED_MEMORY_BYTES:
+        note(
+            f"Docker has {memory / 1e9:.1f} GB of memory; {NEEDED_MEMORY_BYTES / 1e9:.0f} GB are "
+            f"advisable (Docker Desktop: Settings, Resources)"
+        )
+
+
+def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:
+    """Decide where base images come from, and have them here; returns the settings for it.
+
+    Raises:
+        StepFailedError: they can be had neither way.
+    """
+    without_registry = options.offline or not use_registry(settings, again=options.online)
+    choices = offline.build_settings(settings, offline=without_registry)
+    if without_registry:
+        note("no container registry: base images are made from Debian packages")
+        note("Grafana cannot be built without one; the status page stands in for it")
+        offline.make_base_images()
+        files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
+        choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
+    return choices
+
+
+def use_registry(settings: Settings, *, again: bool) -> bool:
+    """Whether base images come from a registry; those that are not here yet are pulled.
+
+    Args:
+        settings: the user's own choice stands, an earlier run's until the user wants it otherwise.
+        again: whether an earlier run's choice is to be made anew.
+
+    Raises:
+        StepFailedError: a pull broke off, or there is no room for them.
+    """
+    if OFFLINE_FILE in settings.own("COMPOSE_FILE"):
+        return False
+    wanted = images.missing(images.bases())
+    if OFFLINE_FILE in settings.get("COMPOSE_FILE") and not again:
+        if not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS):
+            note("the official images can be had now. To build on them, with Grafana:")
+            note(f"{foundry.python()} scripts/up.py --online")
+        return False
+    if not wanted:
+        return True
+    if not images.registry_answers(wanted):
+        return False
+    check_room(NEEDED_DISK_BYTES)
+    images.pull(wanted)
+    return True
+
+
+def build(stack: Stack) -> None:
+    """Build what has changed; a person watches it, a log gets only what went wrong."""
+    note("building what has changed; the first time takes a few minutes")
+    stack.compose(
+        "build",
+        remedy="Mend what it says. Behind a proxy that inspects HTTPS: see .env.example, Building.",
+        quiet=not sys.stdout.isatty(),
+    )
+
+
+def retire_embedded(stack: Stack) -> None:
+    """Remove our own Foundry Local where an earlier run has started it and it is not needed."""
+    everything = Stack({**stack.choices, "COMPOSE_PROFILES": "*"})
+    if any(container.service == "foundry-local" for container in everything.containers()):
+        note("removing the Foundry Local in a container: it is no longer needed")
+        stack.remove(["foundry-local"])
+
+
+def start(stack: Stack, seconds: float) -> None:
+    """Start the services and wait until they are healthy.
+
+    Raises:
+        StepFailedError: one did not; with what it said last.
+    """
+    try:
+        stack.compose(
+            *("up", "--detach", "--no-build", "--remove-orphans"),
+            remedy="Mend what it says, and run this again.",
+            quiet=True,
+        )
+    except StepFailedError as error:
+        for container in stack.containers():
+            if container.has_failed:
+                problem = f"The service {container.service} {container.word}."
+                raise stack.failure(container.service, problem) from error
+        raise
+    stack.wait(seconds)
+
+
+def api_key(stack: Stack) -> str:
+    """The gateway's key, asked of the gateway itself."""
+    return stack.output(
+        "exec", "-T", "gateway", "python", "-m", "foundry_gateway", "api-key"
+    ).strip()
+
+
+def ask(gateway: Gateway, seconds: float) -> StepFailedError | None:
+    """Ask one question and print the answer as it comes; returns what went wrong, if anything."""
+    try:
+        gateway.wait_until_ready(seconds)
+        print("    ", end="")
+        for piece in gateway.ask(QUESTION):
+            print(piece, end="", flush=True)
+        print()
+    except StepFailedError as error:
+        return error
+    return None
+
+
+def print_addresses(stack: Stack, settings: Settings) -> None:
+    """The table of addresses, of what runs, and how to get the key."""
+    services = set(stack.services())
+    shown = [entry for entry in ADDRESSES if entry.service in services]
+    for entry in shown:
+        print(f"    {address(settings, entry, 'localhost') + entry.path:32} {entry.title}")
+    print(
+        "\n    The gateway's API key: docker compose exec gateway python -m foundry_gateway api-key"
+    )
+    print("    To stop everything:    docker compose down")
