@@ -177,7 +177,8 @@ class ConnectionPool:
             else:
                 return protocol
         self._resolved_at = float("-inf")
-        refused = isinstance(failure, ConnectionRefusedError)
+        # Reset while connecting: whoever listened is just going away.
+        refused = isinstance(failure, (ConnectionRefusedError, ConnectionResetError))
         raise UnreachableError(
             f"{self.host}:{self.port} refused the connection"
             if refused

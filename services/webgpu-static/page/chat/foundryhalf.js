@@ -7,6 +7,8 @@ import { answer, models } from './foundry.js';
 
 /** @import { Choice, FoundryModel, Message, Step } from './types.js' */
 
+/** How long until it is looked for again, while it is away; in milliseconds. */
+const LOOK_AGAIN_AFTER = 5000;
 const STATES = { loaded: '', available: ' (loads when asked)', missing: ' (not downloaded)' };
 
 export class FoundryHalf {
@@ -32,12 +34,13 @@ export class FoundryHalf {
   );
   /** @type {FoundryModel[]} */
   #models = [];
+  /** What is shown to be wrong. */
+  #failure = '';
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lookingAgain;
 
   /** Nothing to wait for: the gateway itself says what is wrong. */
   async prepare() {}
-
-  /** Called when the person wants to try again. */
-  onRetry = () => {};
 
   /** Ask which models there are. */
   async refresh() {
@@ -69,10 +72,27 @@ export class FoundryHalf {
   /** @param {unknown} error */
   showFailure(error) {
     const { message, remedy } = describe(error);
-    this.element.dataset.state = 'down';
-    this.#badge.textContent = 'Not answering';
-    this.#badge.dataset.level = 'bad';
-    this.#state.replaceChildren(failureNotice(message, remedy, () => this.onRetry()));
+    const failure = `${message} ${remedy}`;
+    // The same again changes nothing: somebody may be at its button, or reading it aloud.
+    if (this.element.dataset.state !== 'down' || failure !== this.#failure) {
+      this.element.dataset.state = 'down';
+      this.#failure = failure;
+      this.#badge.textContent = 'Not answering';
+      this.#badge.dataset.level = 'bad';
+      this.#state.replaceChildren(failureNotice(message, remedy, () => this.refresh()));
+    }
+    clearTimeout(this.#lookingAgain);
+    this.#lookingAgain = setTimeout(() => void this.#lookAgain(), LOOK_AGAIN_AFTER);
+  }
+
+  /** Whoever starts Foundry Local need not come back here to say so. */
+  async #lookAgain() {
+    try {
+      const offered = await models();
+      if (this.element.dataset.state === 'down') this.#offer(offered);
+    } catch (error) {
+      if (this.element.dataset.state === 'down') this.showFailure(error);
+    }
   }
 
   /** @param {FoundryModel[]} offered */

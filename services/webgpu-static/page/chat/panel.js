@@ -85,7 +85,6 @@ class Chat {
     this.composer.onAsk = (question) => this.#ask(question);
     this.composer.onStop = () => this.stop();
     this.composer.onClear = () => this.#clear();
-    this.foundry.onRetry = () => this.#retryFoundry();
     for (const gesture of ['wheel', 'touchmove']) {
       this.#list.addEventListener(gesture, () => (this.#following = false), { passive: true });
     }
@@ -188,15 +187,6 @@ class Chat {
     for (const announcer of this.announcers.values()) announcer.textContent = '';
     this.composer.suggestions.hidden = false;
     this.composer.focus();
-  }
-
-  async #retryFoundry() {
-    await this.foundry.refresh();
-    const turn = this.#turns.at(-1);
-    const failed = turn?.answers.get(this.foundry)?.state === 'failed';
-    if (turn && failed && this.foundry.element.dataset.state === 'up') {
-      await this.#answer(this.foundry, turn);
-    }
   }
 
   /**
