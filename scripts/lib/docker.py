@@ -356,6 +356,13 @@ def runs_in_virtual_machine() -> bool:
     return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
 
 
+def root() -> Path | None:
+    """The folder of this machine in which the engine keeps images; none where it is elsewhere."""
+    told = answer("info", "--format", "{{.DockerRootDir}}")
+    here = bool(told) and Path(told).is_dir() and not runs_in_virtual_machine()
+    return Path(told) if here else None
+
+
 def is_rootless() -> bool:
     """Whether the engine runs without root, in a network of its own."""
     return kinds.is_rootless(kinds.read_object(answer("info", "--format", "{{json .}}")))

@@ -76,9 +76,9 @@ def make_debian(release: str, image: str) -> None:
     """
     if not debian.is_root() or shutil.which("apt-get") is None:
         raise StepFailedError(
-            "No container registry answers, and base images can only be made as root on Debian or "
-            "Ubuntu.",
-            f"Let this machine reach a registry that has {' and '.join(bases())}, or run this as "
+            "Without a registry that has them all, base images are made from packages, which only "
+            "root can do, on Debian or Ubuntu.",
+            f"Let this machine reach a registry that has {', '.join(bases())}; or run this as "
             "root on Debian or Ubuntu.",
         )
     debian.require_debootstrap()

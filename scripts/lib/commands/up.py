@@ -22,10 +22,12 @@ Exit codes: 0 fine, 1 a check or step failed (it says which and what to do), 2 w
 """
 
 import argparse
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Sequence
+from itertools import islice
 
 from lib import composed, console, docker, foundry, holders, images, judgement, offline
 from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
@@ -47,7 +49,12 @@ ASK_AGAIN_SECONDS = 4.0
 """For a registry that did not answer an earlier run."""
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILE = "compose.offline.yaml"
-OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
+OVERRIDES = tuple(
+    f"{stem}.override.{ending}"
+    for stem in ("compose", "docker-compose")
+    for ending in ("yml", "yaml")
+)
+"""What Compose reads beside compose.yaml where nobody names files; the first one only."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -161,22 +168,26 @@ def refuse(found: Sequence[Problem]) -> None:
         )
 
 
-def check_room(needed: int) -> None:
-    """Refuse a disk on which the images would not fit.
+def check_room(needed: int, *, again: bool = False) -> None:
+    """Refuse a disk on which the images would not fit: this folder's, and Docker's where it is one.
 
     Args:
-        needed: bytes, unless they have been built before.
+        needed: bytes, unless images have been built before.
+        again: whether they are needed even so.
 
     Raises:
         StepFailedError: with the room that is needed and the room that is there.
     """
-    free = shutil.disk_usage(ROOT).free
-    if free < needed and not docker.answer("images", "-q", "foundry-chat/gateway"):
+    free = {place: shutil.disk_usage(place).free for place in (ROOT, docker.root()) if place}
+    place = min(free, key=lambda one: free[one])
+    built = not again and docker.answer("images", "-q", "foundry-chat/gateway")
+    if free[place] < needed and not built:
         raise StepFailedError(
-            f"{needed / 1e9:.0f} GB of free disk are needed, found {free / 1e9:.1f}.",
+            f"{needed / 1e9:.0f} GB of free disk are needed, found {free[place] / 1e9:.1f} "
+            f"for {place}.",
             "Free some space (`docker system prune` removes what Docker no longer uses).",
         )
-    note(f"{free / 1e9:.0f} GB of disk free")
+    note(f"{free[place] / 1e9:.0f} GB of disk free")
 
 
 def check_ports(settings: Settings) -> None:
@@ -223,12 +234,37 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
     without_registry = options.offline or not use_registry(settings, again=options.online)
     choices = offline.build_settings(settings, offline=without_registry)
     if without_registry:
+        files = offline_files(settings)
         note("no container registry: base images are made from Debian packages")
         note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
-        files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
         choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
     return choices
+
+
+def offline_files(settings: Settings) -> str:
+    """Compose's files where no registry answers.
+
+    Raises:
+        StepFailedError: the user has named files, and left out the one that it takes.
+    """
+    own = settings.own("COMPOSE_FILE")
+    if own and OFFLINE_FILE not in own:
+        separator = settings.own("COMPOSE_PATH_SEPARATOR") or os.pathsep
+        raise StepFailedError(
+            f"COMPOSE_FILE leaves out {OFFLINE_FILE}, without which every build asks a registry.",
+            f"Set COMPOSE_FILE={own}{separator}{OFFLINE_FILE}, and run this again.",
+        )
+    return own or ":".join([*own_files(settings), OFFLINE_FILE])
+
+
+def own_files(settings: Settings) -> list[str]:
+    """The files that Compose reads by the user's choice, or by itself."""
+    own = settings.own("COMPOSE_FILE")
+    if own:
+        return own.split(settings.own("COMPOSE_PATH_SEPARATOR") or os.pathsep)
+    overrides = (name for name in OVERRIDES if (ROOT / name).is_file())
+    return ["compose.yaml", *islice(overrides, 1)]
 
 
 def use_registry(settings: Settings, *, again: bool) -> bool:
@@ -239,13 +275,15 @@ def use_registry(settings: Settings, *, again: bool) -> bool:
         again: whether an earlier run's choice is to be made anew.
 
     Raises:
-        StepFailedError: a pull broke off, or there is no room for them.
+        StepFailedError: a registry refuses them for now, a pull broke off, or there is no room.
     """
     if OFFLINE_FILE in settings.own("COMPOSE_FILE"):
         return False
-    wanted = images.missing(images.bases())
-    if OFFLINE_FILE in settings.get("COMPOSE_FILE") and not again:
-        if not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS):
+    needed = images.bases(own_files(settings))
+    wanted = images.missing(needed)
+    earlier = OFFLINE_FILE in settings.get("COMPOSE_FILE")
+    if earlier and not again:
+        if can_be_had_again(wanted):
             note("the official images can be had now. To build on them, with Grafana:")
             note(f"{foundry.python()} scripts/up.py --online")
         return False
@@ -253,9 +291,17 @@ def use_registry(settings: Settings, *, again: bool) -> bool:
         return True
     if not images.registry_answers(wanted):
         return False
-    check_room(NEEDED_DISK_BYTES)
+    check_room(NEEDED_DISK_BYTES, again=earlier)
     images.pull(wanted)
     return True
+
+
+def can_be_had_again(wanted: Sequence[str]) -> bool:
+    """Whether these images can be had, for a run that needs none of them."""
+    try:
+        return not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS)
+    except images.RefusedError:
+        return False
 
 
 def build(stack: Stack) -> None:
