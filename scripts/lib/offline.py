@@ -22,6 +22,8 @@ BUILT = {
 }
 """What compose.offline.yaml builds on instead: from which file, on which Debian."""
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+"""What a build takes from the environment where it fetches something; as in compose.yaml."""
 SOURCE_LABEL = "foundry-chat.source"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CERTIFICATE_SETTINGS = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
@@ -64,8 +66,7 @@ def make_base_images() -> None:
 
 def proxy_arguments() -> list[str]:
     """Lets a build use the proxy of this machine's environment; no value is written down."""
-    names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-    return [word for name in names for word in ("--build-arg", name)]
+    return [word for name in PROXIES for word in ("--build-arg", name)]
 
 
 def make_debian(release: str, image: str) -> None:

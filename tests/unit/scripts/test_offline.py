@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,3 +79,42 @@ def test_a_dockerfile_by_itself_builds_on_what_compose_names():
     # Open WebUI's other source, which compose.yaml does not choose.
     assert written - named == {("PYTHON_IMAGE", "python:3.11-slim-bookworm")}
     assert named <= written
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((offline.ROOT / "compose.yaml").read_text("utf-8"))
+    return found["services"]
+
+
+def dockerfile(service: dict[str, Any]) -> str:
+    return (offline.ROOT / service["build"]["context"] / "Dockerfile").read_text("utf-8")
+
+
+def test_a_build_that_fetches_something_gets_this_machines_proxy():
+    fetching = {
+        name: service["build"].get("args", {})
+        for name, service in services().items()
+        if re.search(r"pip install|apt-get|npm-cli", dockerfile(service))
+    }
+    assert {"gateway", "open-webui", "docker-view", "webgpu-static"} <= fetching.keys()
+    for name, arguments in fetching.items():
+        given = {one: arguments.get(one, "absent") for one in offline.PROXIES}
+        assert given == dict.fromkeys(offline.PROXIES), name
+
+
+def test_bytecode_of_ours_is_made_when_its_source_can_be_read():
+    """It takes over the mode of its source: of a strict checkout nobody else could read it."""
+    compiling = set()
+    for name, service in services().items():
+        for run in re.findall(r"(?m)^RUN (.*)", dockerfile(service).replace("\\\n", "")):
+            steps = [step.split() for step in run.split("&&")]
+            compiled = [step[4:] for step in steps if step[1:4] == ["-m", "compileall", "-q"]]
+            ours = {
+                path for paths in compiled for path in paths if path.startswith(("/app", "/opt"))
+            }
+            ours.discard("/opt/venv/lib")
+            if ours:
+                assert steps[0][:3] == ["chmod", "-R", "a+rX"], name
+                assert ours <= set(steps[0][3:]), name
+                compiling.add(name)
+    assert compiling == {"gateway", "healthcheck", "chainlit", "foundry-local"}
