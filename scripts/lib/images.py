@@ -16,7 +16,8 @@ from lib.environment import ROOT
 
 ANSWER_SECONDS = 20.0
 """In which a registry has to say whether it has an image. Pulling may take as long as it takes."""
-OURS = "foundry-chat/"
+MADE_HERE = "localhost/"
+"""How the names of images begin that no registry has."""
 AGAIN = "run this again: images that have come whole are kept."
 _REFUSAL = re.compile(r"429 too many|401 unauthorized|toomanyrequests|unauthorized:", re.IGNORECASE)
 """What clients and engines say of a registry that is there and wants an account, or to wait."""
@@ -71,7 +72,7 @@ def bases_in(configuration: str) -> list[str]:
         if dockerfile.is_file():
             text = dockerfile.read_text(encoding="utf-8")
             found += re.findall(r"(?mi)^FROM\s+([^\s$]+[:/][^\s$]+)(?:\s|$)", text)
-    return [image for image in dict.fromkeys(found) if not image.startswith(OURS)]
+    return [image for image in dict.fromkeys(found) if not image.startswith(MADE_HERE)]
 
 
 def missing(images: Sequence[str]) -> list[str]:

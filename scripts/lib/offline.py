@@ -15,12 +15,16 @@ from lib.images import bases, is_here
 from lib.settings import Settings
 
 BUILT = {
-    "foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
-    "foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
-    "foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
-    "foundry-chat/prometheus:2.53": ("prometheus.Dockerfile", "trixie"),
+    "localhost/foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
+    "localhost/foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
+    "localhost/foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
+    "localhost/foundry-chat/prometheus:2.53": ("prometheus.Dockerfile", "trixie"),
 }
-"""What compose.offline.yaml builds on instead: from which file, on which Debian."""
+"""What compose.offline.yaml builds on instead: from which file, on which Debian.
+
+A builder that does not find one here asks the registry in its name: this machine, and not one where
+anybody could have taken the name.
+"""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 """What a build takes from the environment where it fetches something; as in compose.yaml."""
@@ -43,7 +47,7 @@ def make_base_images() -> None:
         StepFailedError: this machine cannot make them, or a step failed.
     """
     for image, (name, release) in BUILT.items():
-        debian_image = f"foundry-chat/debian:{release}-slim"
+        debian_image = f"localhost/foundry-chat/debian:{release}-slim"
         if not is_here(debian_image):
             make_debian(release, debian_image)
         dockerfile = ROOT / "offline" / name

@@ -65,7 +65,7 @@ def test_the_images_are_those_that_compose_and_dockerfiles_name(tmp_path: Path) 
     services = {
         "one": {"build": {"context": str(tmp_path), "args": {"SOURCE": "official"}}},
         "two": {"build": {"context": "/none", "args": {"NGINX_IMAGE": "nginx:1", "A_B": "c:1"}}},
-        "three": {"build": {"args": {"NGINX_IMAGE": "nginx:1", "P_IMAGE": "foundry-chat/p:1"}}},
+        "three": {"build": {"args": {"NGINX_IMAGE": "nginx:1", "P_IMAGE": "localhost/p:1"}}},
         "four": {"image": "x"},
     }
     told = images.bases_in(json.dumps({"services": services}))

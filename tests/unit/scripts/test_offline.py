@@ -81,6 +81,21 @@ def test_a_dockerfile_by_itself_builds_on_what_compose_names():
     assert named <= written
 
 
+def test_what_is_made_here_is_asked_of_no_registry_elsewhere():
+    compose = yaml.safe_load((offline.ROOT / "compose.offline.yaml").read_text(encoding="utf-8"))
+    named = {
+        image
+        for service in compose["services"].values()
+        for name, image in service.get("build", {}).get("args", {}).items()
+        if name.endswith("_IMAGE")
+    }
+    assert named == offline.BUILT.keys()
+    for name, _ in offline.BUILT.values():
+        text = (offline.ROOT / "offline" / name).read_text(encoding="utf-8")
+        named.update(re.findall(r"^ARG DEBIAN_IMAGE=(.+)$", text, re.MULTILINE))
+    assert all(image.startswith("localhost/") for image in named)
+
+
 def services() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((offline.ROOT / "compose.yaml").read_text("utf-8"))
     return found["services"]
