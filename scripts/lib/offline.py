@@ -96,7 +96,8 @@ def make_debian(release: str, image: str) -> None:
         make += [address] if address else []
         run(
             make,
-            remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            remedy=f"Check that {address or 'the archive of Debian'} answers from this machine, "
+            "then run this again.",
             quiet=True,
         )
         import_folder(Path(folder), image)
