@@ -88,7 +88,10 @@ def make_debian(release: str, image: str) -> None:
         )
     debian.require_debootstrap()
     note(f"making a Debian base image ({release}) with debootstrap; this takes about a minute")
-    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
+    # What is still mounted in there, after a second Ctrl-C, cannot be removed.
+    with tempfile.TemporaryDirectory(
+        prefix="foundry-chat-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o755)  # this becomes the image's /, for every user of it
         keyring = f"--keyring={debian.KEYRING}"
         make = ["debootstrap", "--variant=minbase", keyring, release, folder]
@@ -138,7 +141,9 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
         if configuration:
             path = ROOT / ".cache" / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(configuration, encoding="utf-8")
+            # What stands there already may be another run's, which reads it, or another user's.
+            if not path.exists() or path.read_text(encoding="utf-8") != configuration:
+                path.write_text(configuration, encoding="utf-8")
             values[setting] = str(path)
     return values
 

@@ -113,7 +113,8 @@ def make_images(folder: Path) -> None:
         for name, setting in secrets.items()
         if setting in given
     ]
-    packages = ("--target", "packages", "--build-arg", "PYTHON_IMAGE=localhost/foundry-chat/python:3.11")
+    base = "PYTHON_IMAGE=localhost/foundry-chat/python:3.11"
+    packages = ("--target", "packages", "--build-arg", base)
     common = f"common={ROOT / 'packages/foundry_common/src'}"
     build(PACKAGES_OF_OPEN_WEBUI, ROOT / "openwebui", *packages, "--build-context", common, *passed)
     for image, dockerfile, arguments in MADE:

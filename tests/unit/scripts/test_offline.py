@@ -1,5 +1,6 @@
 """What builds get from this machine."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,20 @@ def test_certificates_named_in_the_environment_are_passed_on(tmp_path: Path):
 def test_certificates_that_are_not_there_are_not_passed_on(tmp_path: Path):
     settings = Settings({"SSL_CERT_FILE": str(tmp_path / "absent.pem")}, tmp_path / ".env")
     assert "BUILD_CA_BUNDLE" not in offline.build_settings(settings, offline=False)
+
+
+def test_a_mirror_that_is_written_down_already_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Another run may be reading it, and it may be root's."""
+    monkeypatch.setattr(offline, "ROOT", tmp_path)
+    settings = Settings({}, tmp_path / ".env")
+    for configuration, rewritten in (("a", True), ("a", False), ("b", True)):
+        monkeypatch.setattr(offline, "pip_configuration", lambda text=configuration: text)
+        written = Path(offline.build_settings(settings, offline=False)["BUILD_PIP_CONF"])
+        assert written.read_text(encoding="utf-8") == configuration
+        assert (written.stat().st_mtime != 0) is rewritten
+        os.utime(written, (0, 0))
 
 
 def test_a_dockerfile_by_itself_builds_on_what_compose_names():
