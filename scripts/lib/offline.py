@@ -1,6 +1,7 @@
 """What a build needs from this machine: base images without a registry, certificates, pip."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from lib import debian
 from lib.console import StepFailedError, note, run
-from lib.docker import answer
+from lib.docker import answer, own_builder
 from lib.environment import ROOT
 from lib.images import bases, is_here
 from lib.settings import Settings
@@ -64,6 +65,7 @@ def make_base_images() -> None:
         run(
             ["docker", "build", *tagged, *labelled, *on, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            env={**os.environ, **own_builder()},
             quiet=True,
         )
 

@@ -307,7 +307,7 @@ def can_be_had_again(wanted: Sequence[str]) -> bool:
 def build(stack: Stack) -> None:
     """Build what has changed; a person watches it, a log gets only what went wrong."""
     note("building what has changed; the first time takes a few minutes")
-    stack.compose(
+    Stack({**stack.choices, **docker.own_builder()}).compose(
         "build",
         remedy="Mend what it says. Behind a proxy that inspects HTTPS: see .env.example, Building.",
         quiet=not sys.stdout.isatty(),

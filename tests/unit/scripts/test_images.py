@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lib import docker, images
+from lib import docker, images, offline
 from lib.commands import up
+from lib.compose import Stack
 from lib.console import StepFailedError
 from lib.settings import Settings, with_block
 
@@ -297,6 +298,29 @@ def test_files_that_leave_out_the_one_without_a_registry_are_refused(
         is_offline(settings(tmp_path, own="compose.yaml:compose.dev.yaml"))
     wanted = "COMPOSE_FILE=compose.yaml:compose.dev.yaml:compose.offline.yaml"
     assert wanted in failed.value.remedy
+
+
+# ---- Who builds ----------------------------------------------------------------------------------
+
+
+def test_builds_see_the_images_that_were_pulled_or_made_here(
+    commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A builder of the user's own sees none of them, and asks a registry for every one."""
+    monkeypatch.setenv("BUILDX_BUILDER", "in-a-container")
+    built = commands / "built-by"
+    docker_command = commands / "docker"
+    docker_command.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        "if sys.argv[1:] == ['context', 'show']: print('desktop-linux')\n"
+        "if 'build' in sys.argv:\n"
+        f"    open({str(built)!r}, 'a').write(os.environ['BUILDX_BUILDER'] + ' ')\n"
+    )
+    docker_command.chmod(0o755)
+    monkeypatch.setattr(offline, "is_here", lambda _: True)
+    offline.make_base_images()
+    up.build(Stack())
+    assert built.read_text().split() == ["desktop-linux"] * (len(offline.BUILT) + 1)
 
 
 # ---- Room ----------------------------------------------------------------------------------------
