@@ -27,6 +27,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from itertools import islice
 
 from lib import composed, console, docker, foundry, holders, images, judgement, offline
@@ -95,13 +96,15 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     runtime, choices = choose_runtime(settings, wish=options.embedded)
 
     step("Images")
-    choices |= choose_images(options, settings)
+    source, files = choose_images(options, settings, Stack(choices))
+    choices |= files
     stack = Stack(choices)
     if not runtime.embedded:
         retire_embedded(stack)
     if settings.remember(choices):
         note(f"wrote these choices into {settings.path.name}")
-    build(stack)
+    if source is not Source.BUILT:
+        build(stack)
 
     step("Starting")
     start(stack, options.timeout)
@@ -225,21 +228,31 @@ def describe(engine: docker.Engine) -> None:
         )
 
 
-def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:
-    """Decide where base images come from, and have them here; returns the settings for it.
+class Source(Enum):
+    """Where the images come from that the stack's own are built on."""
+
+    REGISTRY = "they are here, or were pulled"
+    PACKAGES = "they were made from Debian's packages"
+    BUILT = "from nowhere, but the stack's own were built before"
+
+
+def choose_images(
+    options: argparse.Namespace, settings: Settings, stack: Stack
+) -> tuple[Source, dict[str, str]]:
+    """Decide where base images come from, and have them here; returns that and the settings for it.
 
     Raises:
-        StepFailedError: they can be had neither way.
+        StepFailedError: they can be had in no way.
     """
-    without_registry = options.offline or not use_registry(settings, again=options.online)
-    choices = offline.build_settings(settings, offline=without_registry)
-    if without_registry:
+    source = Source.PACKAGES if options.offline else find(settings, stack, again=options.online)
+    choices = offline.build_settings(settings, offline=source is Source.PACKAGES)
+    if source is Source.PACKAGES:
         files = offline_files(settings)
         note("no container registry: base images are made from Debian packages")
         note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
         choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
-    return choices
+    return source, choices
 
 
 def offline_files(settings: Settings) -> str:
@@ -267,33 +280,50 @@ def own_files(settings: Settings) -> list[str]:
     return ["compose.yaml", *islice(overrides, 1)]
 
 
-def use_registry(settings: Settings, *, again: bool) -> bool:
-    """Whether base images come from a registry; those that are not here yet are pulled.
+def find(settings: Settings, stack: Stack, *, again: bool) -> Source:
+    """Where base images come from; those of a registry that are not here yet are pulled.
 
     Args:
         settings: the user's own choice stands, an earlier run's until the user wants it otherwise.
+        stack: what is to be started.
         again: whether an earlier run's choice is to be made anew.
 
     Raises:
         StepFailedError: a registry refuses them for now, a pull broke off, or there is no room.
     """
     if OFFLINE_FILE in settings.own("COMPOSE_FILE"):
-        return False
-    needed = images.bases(own_files(settings))
-    wanted = images.missing(needed)
+        return Source.PACKAGES
+    wanted = images.missing(images.bases(own_files(settings)))
     earlier = OFFLINE_FILE in settings.get("COMPOSE_FILE")
     if earlier and not again:
         if can_be_had_again(wanted):
             note("the official images can be had now. To build on them, with Grafana:")
             note(f"{foundry.python()} scripts/up.py --online")
-        return False
+        return Source.PACKAGES
     if not wanted:
-        return True
-    if not images.registry_answers(wanted):
-        return False
-    check_room(NEEDED_DISK_BYTES, again=earlier)
-    images.pull(wanted)
-    return True
+        return Source.REGISTRY
+    built = not earlier and is_built(stack)
+    try:
+        answers = images.registry_answers(wanted)
+    except images.RefusedError as refused:
+        if not built:
+            raise
+        note(refused.problem)
+        answers = False
+    if answers:
+        check_room(NEEDED_DISK_BYTES, again=earlier)
+        images.pull(wanted)
+        return Source.REGISTRY
+    if built:
+        note("going on with the images that were built before, as they are")
+        return Source.BUILT
+    return Source.PACKAGES
+
+
+def is_built(stack: Stack) -> bool:
+    """Whether all of the stack's own images are here; Grafana's comes from a registry alone."""
+    own = stack.output("config", "--images").split()
+    return bool(own) and not images.missing(own)
 
 
 def can_be_had_again(wanted: Sequence[str]) -> bool:

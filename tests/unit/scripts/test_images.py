@@ -167,7 +167,8 @@ def test_a_pull_that_breaks_off_says_what_is_kept(commands: Path, ends: str) -> 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """What `up` finds: images that are here, a registry that answers, pulls that end well."""
-    world = {"here": False, "answers": True, "pulls": True, "asked": False, "refuses": False}
+    world = dict.fromkeys(("here", "asked", "refuses", "built"), False)
+    world |= {"answers": True, "pulls": True}
 
     def answers(*_: object) -> bool:
         world["asked"] = True
@@ -184,6 +185,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     monkeypatch.setattr(images, "registry_answers", answers)
     monkeypatch.setattr(images, "pull", pull)
     monkeypatch.setattr(up, "check_room", lambda *_, **__: None)
+    monkeypatch.setattr(up, "is_built", lambda _: world["built"])
     monkeypatch.setattr(up.offline, "make_base_images", lambda: None)
     monkeypatch.setattr(up.offline, "build_settings", lambda *_, **__: {})
     monkeypatch.setattr(docker, "answer", lambda *_: "")
@@ -198,7 +200,9 @@ def settings(tmp_path: Path, *, remembered: bool = False, own: str = "") -> Sett
 
 
 def is_offline(here: Settings, *options: str) -> bool:
-    return "COMPOSE_FILE" in up.choose_images(up.parse(options), here)
+    source, choices = up.choose_images(up.parse(options), here, Stack())
+    assert ("COMPOSE_FILE" in choices) is (source is up.Source.PACKAGES)
+    return source is up.Source.PACKAGES
 
 
 @pytest.mark.parametrize(
@@ -258,6 +262,37 @@ def test_a_registry_that_refuses_for_now_changes_nothing(
         with pytest.raises(images.RefusedError):
             is_offline(settings(tmp_path, remembered=bool(options)), *options)
     assert is_offline(settings(tmp_path, remembered=True))
+
+
+@pytest.mark.parametrize("world", [{"answers": False}, {"refuses": True}])
+def test_what_was_built_before_is_started_where_nothing_can_be_built(
+    tmp_path: Path,
+    registry: dict[str, bool],
+    world: dict[str, bool],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first start was `docker compose up`, which keeps no base images; then no network."""
+    registry.update(world, built=True)
+    here = settings(tmp_path)
+    assert up.choose_images(up.parse([]), here, Stack()) == (up.Source.BUILT, {})
+    assert "built before" in capsys.readouterr().out
+    registry.update(answers=True, refuses=False)
+    assert up.choose_images(up.parse([]), here, Stack()) == (up.Source.REGISTRY, {})
+
+
+def test_what_was_built_without_a_registry_is_not_taken_for_built_on_one(
+    tmp_path: Path, registry: dict[str, bool]
+) -> None:
+    registry.update(answers=False, built=True)
+    assert is_offline(settings(tmp_path, remembered=True), "--online")
+
+
+@pytest.mark.parametrize("lacking", ["", "foundry-chat/edge:0.1.0"])
+def test_the_stack_is_built_when_all_of_its_images_are_here(
+    monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    monkeypatch.setattr(images, "is_here", lambda image: image != lacking)
+    assert up.is_built(Stack()) is not bool(lacking)
 
 
 # ---- Files of the user's own ---------------------------------------------------------------------
