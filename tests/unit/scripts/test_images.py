@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a scrip
 
 OFFLINE = {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": "compose.yaml:compose.offline.yaml"}
 STATUS = "unexpected status from HEAD request to https://registry/v2/a/manifests/1:"
-NO_NAME = "sys.exit('lookup registry-1.docker.io: no such host')"
+NO_NAME = "sys.exit('lookup registry.example: no such host')"
 
 
 @pytest.fixture

@@ -96,6 +96,24 @@ def test_a_dockerfile_by_itself_builds_on_what_compose_names():
     assert named <= written
 
 
+def test_every_official_image_stands_in_the_texts_about_them():
+    named = {
+        str(image).partition("@")[0]
+        for service in services().values()
+        for name, image in service["build"].get("args", {}).items()
+        if name.endswith("_IMAGE")
+    }
+    proved = (offline.ROOT / "docs/images.md").read_text(encoding="utf-8")
+    assert {image for image in named if f"`{image}`" not in proved} == set()
+    replaced = (offline.ROOT / "offline/README.md").read_text(encoding="utf-8")
+    assert {image for image in named if f"`{image}`" not in replaced} == {"grafana/grafana:13.2.3"}
+    for image, (name, _) in offline.BUILT.items():
+        assert f"`{image}`" in replaced
+        text = (offline.ROOT / "offline" / name).read_text(encoding="utf-8")
+        for told in re.findall(r"cannot pull ([a-z/]+:\S+?)\.?(?:\s|$)", text):
+            assert told in named
+
+
 def test_what_is_made_here_is_asked_of_no_registry_elsewhere():
     compose = yaml.safe_load((offline.ROOT / "compose.offline.yaml").read_text(encoding="utf-8"))
     named = {
