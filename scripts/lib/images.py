@@ -19,20 +19,31 @@ ANSWER_SECONDS = 20.0
 MADE_HERE = "localhost/"
 """How the names of images begin that no registry has."""
 AGAIN = "run this again: images that have come whole are kept."
-_REFUSAL = re.compile(r"429 too many|401 unauthorized|toomanyrequests|unauthorized:", re.IGNORECASE)
-"""What clients and engines say of a registry that is there and wants an account, or to wait."""
+_NO_CREDENTIALS = "error getting credentials"
+_REFUSAL = re.compile(
+    rf"429 too many|401 unauthorized|toomanyrequests|unauthorized:|{_NO_CREDENTIALS}", re.IGNORECASE
+)
+"""What is said where a registry wants an account, or to wait, or where nobody could ask it."""
 _OF_THE_ENGINE = "{{.Server.Os}}/{{.Server.Arch}}"
 
 
 class RefusedError(StepFailedError):
-    """A registry answers, and hands an image out to somebody else, or later."""
+    """A registry hands an image out to somebody else, or later: it is not that there is none."""
 
     def __init__(self, image: str, said: str) -> None:
-        super().__init__(
-            f"The registry answers, and refuses {image}: {said}",
+        remedy = (
             "Wait some hours, or sign in with `docker login` (an account is granted more; where a "
-            "sign-in has lapsed, `docker logout` will do), then run this again. As root on Debian "
-            "or Ubuntu `scripts/up.py --offline` needs no registry.",
+            "sign-in has lapsed, `docker logout` will do)"
+        )
+        if _NO_CREDENTIALS in said:
+            remedy = (
+                "Install the program that Docker's config.json names as its keeper of passwords "
+                "(credsStore, credHelpers), or take that line out"
+            )
+        super().__init__(
+            f"{image} cannot be had for now: {said}",
+            f"{remedy}; then run this again. As root on Debian or Ubuntu `scripts/up.py --offline` "
+            "needs no registry.",
         )
 
 

@@ -117,6 +117,16 @@ def test_a_registry_that_refuses_for_now_is_none_that_is_missing(
     assert "docker login" in refused.value.remedy
 
 
+def test_a_keeper_of_passwords_that_is_gone_is_no_missing_registry(commands: Path) -> None:
+    """As Docker Desktop leaves one behind in config.json."""
+    gone = "error getting credentials - err: exec: docker-credential-desktop: not found"
+    play(commands, manifest=f"sys.exit('ERROR: {gone}')", pull=f"sys.exit('{gone}')")
+    with pytest.raises(images.RefusedError) as refused:
+        images.registry_answers(["a:1"], 60)
+    assert gone in refused.value.problem
+    assert "credsStore" in refused.value.remedy
+
+
 def test_the_engines_word_counts_for_it_is_what_pulls(
     commands: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
