@@ -150,6 +150,20 @@ def test_a_build_that_fetches_something_gets_this_machines_proxy():
         assert given == dict.fromkeys(offline.PROXIES), name
 
 
+def test_no_build_runs_what_no_hash_stands_for():
+    """pip builds a package that comes as source with whatever setuptools is the newest."""
+    found = 0
+    for name, service in services().items():
+        whole = dockerfile(service).replace("\\\n", " ")
+        for words in re.findall(r"pip install ([^;&\n]+)", whole):
+            options = words.split()
+            assert {"--require-hashes", "--no-deps"} <= set(options), name
+            assert options[options.index("--only-binary") + 1] == ":all:", name
+            assert ("--no-binary" in options) is ("--no-build-isolation" in options), name
+            found += 1
+    assert found == 7
+
+
 def test_bytecode_of_ours_is_made_when_its_source_can_be_read():
     """It takes over the mode of its source: of a strict checkout nobody else could read it."""
     compiling = set()
