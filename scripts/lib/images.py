@@ -213,5 +213,15 @@ def pull(images: Sequence[str]) -> None:
         if done.returncode != 0:
             raise StepFailedError(
                 f"Pulling {image} broke off; Docker's reason is above.",
-                f"Mend what it says, or wait until the network is back, then {AGAIN}",
+                f"Mend what it says, or wait until the network is back, then {AGAIN}{_proxy()}",
             )
+
+
+def _proxy() -> str:
+    """What a pull needs where this shell has a proxy: that let the client ask, and nobody pull."""
+    if not any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
+        return ""
+    return (
+        " The proxy of this shell is not the engine's, which has a setting of its own: Docker "
+        "Desktop under Resources, Proxies; others: https://docs.docker.com/engine/daemon/proxy/"
+    )

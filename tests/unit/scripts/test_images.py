@@ -171,6 +171,18 @@ def test_a_pull_that_breaks_off_says_what_is_kept(commands: Path, ends: str) -> 
     assert "images that have come whole are kept" in failed.value.remedy
 
 
+def test_a_proxy_of_the_shell_is_said_not_to_be_the_engines(
+    commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(commands, pull="sys.exit('Error response from daemon: no such host')")
+    for proxy, told in (("", False), ("http://proxy.example:3128", True)):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("https_proxy", "")
+        with pytest.raises(StepFailedError) as failed:
+            images.pull(["a:1"])
+        assert ("not the engine's" in failed.value.remedy) is told
+
+
 # ---- Which way, and what is remembered -----------------------------------------------------------
 
 
