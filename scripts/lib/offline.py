@@ -109,21 +109,21 @@ def make_debian(release: str, image: str) -> None:
 
 
 def import_folder(folder: Path, image: str) -> None:
-    """Give a folder to Docker as an image.
+    """Give a folder to Docker as an image, which gets its name when the whole of it has come.
 
     Raises:
         StepFailedError: Docker refused it.
     """
     leave_out = [f"--exclude={pattern}" for pattern in LEFT_OUT]
     pack = ["tar", "--create", "--one-file-system", *leave_out, f"--directory={folder}", "."]
-    take = ["docker", "import", "--change", 'CMD ["bash"]', "-", image]
+    take = ["docker", "import", "--change", 'CMD ["bash"]', "-"]
+    remedy = "Check the space on Docker's disk (`docker system df`), then run this again."
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as packing:
         taken = subprocess.run(take, check=False, stdin=packing.stdout, capture_output=True)
     if taken.returncode != 0 or packing.returncode != 0:
-        raise StepFailedError(
-            f"Docker did not take the image {image}: {taken.stderr.decode().strip()}",
-            "Check the space on Docker's disk (`docker system df`), then run this again.",
-        )
+        said = taken.stderr.decode(errors="replace").strip() or "it came in part"
+        raise StepFailedError(f"Docker did not take the image {image}: {said}", remedy)
+    run(["docker", "tag", taken.stdout.decode().strip(), image], remedy=remedy, quiet=True)
 
 
 def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What builds get from this machine."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from lib import offline
+from lib.console import StepFailedError
 from lib.settings import Settings
 
 LISTING = """\
@@ -72,6 +74,26 @@ def test_a_mirror_that_is_written_down_already_is_left_as_it_is(
         assert written.read_text(encoding="utf-8") == configuration
         assert (written.stat().st_mtime != 0) is rewritten
         os.utime(written, (0, 0))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-ins are scripts with a #! line")
+@pytest.mark.parametrize("ends", [0, 2])
+def test_an_image_that_came_in_part_gets_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: int
+):
+    """As when the packing is stopped, or meets a full disk: the next run would have built on it."""
+    for name, does in (
+        ("tar", f"exit {ends}"),
+        ("docker", f'echo "$@" >> {tmp_path}/asked; [ "$1" = import ] && echo sha256:1; exit 0'),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with contextlib.nullcontext() if ends == 0 else pytest.raises(StepFailedError, match="in part"):
+        offline.import_folder(tmp_path, "localhost/base:1")
+    asked = (tmp_path / "asked").read_text(encoding="utf-8")
+    assert ("localhost/base:1" in asked) is (ends == 0)
+    assert ("tag sha256:1 localhost/base:1" in asked) is (ends == 0)
 
 
 def test_a_dockerfile_by_itself_builds_on_what_compose_names():
