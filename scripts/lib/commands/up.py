@@ -247,28 +247,31 @@ def choose_images(
     source = Source.PACKAGES if options.offline else find(settings, stack, again=options.online)
     choices = offline.build_settings(settings, offline=source is Source.PACKAGES)
     if source is Source.PACKAGES:
-        files = offline_files(settings)
+        choices |= offline_files(settings)
         note("no container registry: base images are made from Debian packages")
         note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
-        choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
     return source, choices
 
 
-def offline_files(settings: Settings) -> str:
-    """Compose's files where no registry answers.
+def offline_files(settings: Settings) -> dict[str, str]:
+    """The settings that name Compose's files where no registry answers; none where the user has.
 
     Raises:
         StepFailedError: the user has named files, and left out the one that it takes.
     """
     own = settings.own("COMPOSE_FILE")
-    if own and OFFLINE_FILE not in own:
-        separator = settings.own("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    separator = settings.own("COMPOSE_PATH_SEPARATOR")
+    if not own:
+        separator = separator or ":"
+        files = separator.join([*own_files(settings), OFFLINE_FILE])
+        return {"COMPOSE_PATH_SEPARATOR": separator, "COMPOSE_FILE": files}
+    if OFFLINE_FILE not in own:
         raise StepFailedError(
             f"COMPOSE_FILE leaves out {OFFLINE_FILE}, without which every build asks a registry.",
-            f"Set COMPOSE_FILE={own}{separator}{OFFLINE_FILE}, and run this again.",
+            f"Set COMPOSE_FILE={own}{separator or os.pathsep}{OFFLINE_FILE}, and run this again.",
         )
-    return own or ":".join([*own_files(settings), OFFLINE_FILE])
+    return {}
 
 
 def own_files(settings: Settings) -> list[str]:

@@ -223,7 +223,8 @@ def settings(tmp_path: Path, *, remembered: bool = False, own: str = "") -> Sett
 
 def is_offline(here: Settings, *options: str) -> bool:
     source, choices = up.choose_images(up.parse(options), here, Stack())
-    assert ("COMPOSE_FILE" in choices) is (source is up.Source.PACKAGES)
+    files = choices.get("COMPOSE_FILE", here.own("COMPOSE_FILE"))
+    assert ("compose.offline.yaml" in files) is (source is up.Source.PACKAGES)
     return source is up.Source.PACKAGES
 
 
@@ -339,12 +340,24 @@ def test_an_override_that_compose_reads_by_itself_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(up, "ROOT", tmp_path)
-    assert up.offline_files(settings(tmp_path)) == "compose.yaml:compose.offline.yaml"
+    told = up.offline_files(settings(tmp_path))
+    assert told == {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": OFFLINE["COMPOSE_FILE"]}
     for name in ("docker-compose.override.yml", "compose.override.yaml"):
         (tmp_path / name).touch()
     wanted = ["compose.yaml", "compose.override.yaml"]
     assert up.own_files(settings(tmp_path)) == wanted
-    assert up.offline_files(settings(tmp_path)) == ":".join([*wanted, "compose.offline.yaml"])
+    told = up.offline_files(settings(tmp_path))
+    assert told["COMPOSE_FILE"] == ":".join([*wanted, "compose.offline.yaml"])
+
+
+def test_the_users_own_files_and_separator_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("COMPOSE_PATH_SEPARATOR=;\n")
+    separated = "compose.yaml;compose.offline.yaml"
+    wanted = {"COMPOSE_PATH_SEPARATOR": ";", "COMPOSE_FILE": separated}
+    assert up.offline_files(Settings({}, path)) == wanted
+    path.write_text(f"COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE={separated}\n")
+    assert up.offline_files(Settings({}, path)) == {}
 
 
 def test_files_that_leave_out_the_one_without_a_registry_are_refused(
