@@ -1,7 +1,7 @@
 # Debian's Python, for machines that cannot pull the official images: 3.13 on Debian 13, and 3.11 on
 # Debian 12 for Open WebUI. That does not run on 3.13 yet, and no Debian release has the 3.12 of its
 # own image.
-ARG DEBIAN_IMAGE=foundry-chat/debian:trixie-slim
+ARG DEBIAN_IMAGE=localhost/foundry-chat/debian:trixie-slim
 FROM ${DEBIAN_IMAGE}
 ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 RUN apt-get update -q \

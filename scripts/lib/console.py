@@ -66,11 +66,10 @@ def run(
     """
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
             cwd=cwd,
             env=env,
-            check=False,
             encoding="utf-8",
             errors="replace",
             stdin=subprocess.DEVNULL,
@@ -79,7 +78,28 @@ def run(
         )
     except FileNotFoundError as error:
         raise StepFailedError(f"{words[0]} was not found.", remedy) from error
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout or "").splitlines()[-30:])
+    output = _to_its_end(process)
+    if process.returncode != 0:
+        tail = "\n".join(output.splitlines()[-30:])
         said = f"\n{tail}" if tail else ""
-        raise StepFailedError(f"`{' '.join(words)}` ended with {done.returncode}.{said}", remedy)
+        raise StepFailedError(f"`{' '.join(words)}` ended with {process.returncode}.{said}", remedy)
+
+
+def _to_its_end(process: "subprocess.Popen[str]") -> str:
+    """What a program prints, whose output is kept back.
+
+    Ctrl-C reaches it as well. It may have to put away what it has begun (debootstrap what it has
+    mounted), so it is waited for; a second one kills it.
+    """
+    with process:
+        try:
+            return process.communicate()[0] or ""
+        except KeyboardInterrupt:
+            try:
+                process.communicate()
+            except KeyboardInterrupt:
+                process.kill()
+            raise
+        except BaseException:
+            process.kill()
+            raise

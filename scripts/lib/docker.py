@@ -356,6 +356,22 @@ def runs_in_virtual_machine() -> bool:
     return sys.platform in {"win32", "darwin"} or "Docker Desktop" in system
 
 
+def own_builder() -> dict[str, str]:
+    """The variable by which a build finds the engine's images: its builder has its context's name.
+
+    One that was made (`docker buildx create --use`) lives in a container, sees none of them, and
+    asks a registry even for what was made here.
+    """
+    return {"BUILDX_BUILDER": answer("context", "show") or "default"}
+
+
+def root() -> Path | None:
+    """The folder of this machine in which the engine keeps images; none where it is elsewhere."""
+    told = answer("info", "--format", "{{.DockerRootDir}}")
+    here = bool(told) and Path(told).is_dir() and not runs_in_virtual_machine()
+    return Path(told) if here else None
+
+
 def is_rootless() -> bool:
     """Whether the engine runs without root, in a network of its own."""
     return kinds.is_rootless(kinds.read_object(answer("info", "--format", "{{json .}}")))

@@ -1,6 +1,7 @@
 """What a build needs from this machine: base images without a registry, certificates, pip."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -9,19 +10,25 @@ from pathlib import Path
 
 from lib import debian
 from lib.console import StepFailedError, note, run
-from lib.docker import answer
+from lib.docker import answer, own_builder
 from lib.environment import ROOT
 from lib.images import bases, is_here
 from lib.settings import Settings
 
 BUILT = {
-    "foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
-    "foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
-    "foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
-    "foundry-chat/prometheus:2.53": ("prometheus.Dockerfile", "trixie"),
+    "localhost/foundry-chat/python:3.13": ("python.Dockerfile", "trixie"),
+    "localhost/foundry-chat/python:3.11": ("python.Dockerfile", "bookworm"),
+    "localhost/foundry-chat/nginx:1.26": ("nginx.Dockerfile", "trixie"),
+    "localhost/foundry-chat/prometheus:2.53": ("prometheus.Dockerfile", "trixie"),
 }
-"""What compose.offline.yaml builds on instead: from which file, on which Debian."""
+"""What compose.offline.yaml builds on instead: from which file, on which Debian.
 
+A builder that does not find one here asks the registry in its name: this machine, and not one where
+anybody could have taken the name.
+"""
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+"""What a build takes from the environment where it fetches something; as in compose.yaml."""
 SOURCE_LABEL = "foundry-chat.source"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CERTIFICATE_SETTINGS = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
@@ -41,7 +48,7 @@ def make_base_images() -> None:
         StepFailedError: this machine cannot make them, or a step failed.
     """
     for image, (name, release) in BUILT.items():
-        debian_image = f"foundry-chat/debian:{release}-slim"
+        debian_image = f"localhost/foundry-chat/debian:{release}-slim"
         if not is_here(debian_image):
             make_debian(release, debian_image)
         dockerfile = ROOT / "offline" / name
@@ -58,14 +65,14 @@ def make_base_images() -> None:
         run(
             ["docker", "build", *tagged, *labelled, *on, str(dockerfile.parent)],
             remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            env={**os.environ, **own_builder()},
             quiet=True,
         )
 
 
 def proxy_arguments() -> list[str]:
     """Lets a build use the proxy of this machine's environment; no value is written down."""
-    names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-    return [word for name in names for word in ("--build-arg", name)]
+    return [word for name in PROXIES for word in ("--build-arg", name)]
 
 
 def make_debian(release: str, image: str) -> None:
@@ -76,14 +83,17 @@ def make_debian(release: str, image: str) -> None:
     """
     if not debian.is_root() or shutil.which("apt-get") is None:
         raise StepFailedError(
-            "No container registry answers, and base images can only be made as root on Debian or "
-            "Ubuntu.",
-            f"Let this machine reach a registry that has {' and '.join(bases())}, or run this as "
+            "Without a registry that has them all, base images are made from packages, which only "
+            "root can do, on Debian or Ubuntu.",
+            f"Let this machine reach a registry that has {', '.join(bases())}; or run this as "
             "root on Debian or Ubuntu.",
         )
     debian.require_debootstrap()
     note(f"making a Debian base image ({release}) with debootstrap; this takes about a minute")
-    with tempfile.TemporaryDirectory(prefix="foundry-chat-", dir="/var/tmp") as folder:
+    # What is still mounted in there, after a second Ctrl-C, cannot be removed.
+    with tempfile.TemporaryDirectory(
+        prefix="foundry-chat-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o755)  # this becomes the image's /, for every user of it
         keyring = f"--keyring={debian.KEYRING}"
         make = ["debootstrap", "--variant=minbase", keyring, release, folder]
@@ -91,28 +101,29 @@ def make_debian(release: str, image: str) -> None:
         make += [address] if address else []
         run(
             make,
-            remedy="Check that this machine reaches its Debian mirror, then run this again.",
+            remedy=f"Check that {address or 'the archive of Debian'} answers from this machine, "
+            "then run this again.",
             quiet=True,
         )
         import_folder(Path(folder), image)
 
 
 def import_folder(folder: Path, image: str) -> None:
-    """Give a folder to Docker as an image.
+    """Give a folder to Docker as an image, which gets its name when the whole of it has come.
 
     Raises:
         StepFailedError: Docker refused it.
     """
     leave_out = [f"--exclude={pattern}" for pattern in LEFT_OUT]
     pack = ["tar", "--create", "--one-file-system", *leave_out, f"--directory={folder}", "."]
-    take = ["docker", "import", "--change", 'CMD ["bash"]', "-", image]
+    take = ["docker", "import", "--change", 'CMD ["bash"]', "-"]
+    remedy = "Check the space on Docker's disk (`docker system df`), then run this again."
     with subprocess.Popen(pack, stdout=subprocess.PIPE) as packing:
         taken = subprocess.run(take, check=False, stdin=packing.stdout, capture_output=True)
     if taken.returncode != 0 or packing.returncode != 0:
-        raise StepFailedError(
-            f"Docker did not take the image {image}: {taken.stderr.decode().strip()}",
-            "Check the space on Docker's disk (`docker system df`), then run this again.",
-        )
+        said = taken.stderr.decode(errors="replace").strip() or "it came in part"
+        raise StepFailedError(f"Docker did not take the image {image}: {said}", remedy)
+    run(["docker", "tag", taken.stdout.decode().strip(), image], remedy=remedy, quiet=True)
 
 
 def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
@@ -132,7 +143,9 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
         if configuration:
             path = ROOT / ".cache" / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(configuration, encoding="utf-8")
+            # What stands there already may be another run's, which reads it, or another user's.
+            if not path.exists() or path.read_text(encoding="utf-8") != configuration:
+                path.write_text(configuration, encoding="utf-8")
             values[setting] = str(path)
     return values
 

@@ -35,7 +35,7 @@ specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values
 print("missing:", [
     spec.name for spec in specs
     if spec and isinstance(spec.loader, importlib.machinery.SourceFileLoader)
-    and not os.path.exists(spec.cached)
+    and not os.access(spec.cached, os.R_OK)
 ])
 """
 # What Docker itself adds to a container: its init, and where mounts go.

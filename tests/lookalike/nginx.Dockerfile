@@ -1,6 +1,6 @@
 # Debian's nginx in the layout of nginx:1.x-alpine: busybox alone for a shell, the official entry point
 # and user, the JavaScript module and curl, SIGQUIT for a stop.
-ARG BASE=foundry-chat/nginx:1.26
+ARG BASE=localhost/foundry-chat/nginx:1.26
 FROM ${BASE} AS root
 RUN apt-get update -q \
  && apt-get install -y -q --no-install-recommends busybox-static libnginx-mod-http-js

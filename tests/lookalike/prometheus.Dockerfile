@@ -1,6 +1,6 @@
 # Debian's Prometheus in the layout of prom/prometheus: busybox alone, programs in /bin, nobody for a
 # user, and /prometheus declared a volume.
-ARG BASE=foundry-chat/prometheus:2.53
+ARG BASE=localhost/foundry-chat/prometheus:2.53
 FROM ${BASE} AS root
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends busybox-static
 COPY alone.sh /

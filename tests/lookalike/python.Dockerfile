@@ -1,5 +1,5 @@
 # Debian's Python in the layout of python:3.x-slim: below /usr/local, with no bytecode of anything.
-ARG BASE=foundry-chat/python:3.13
+ARG BASE=localhost/foundry-chat/python:3.13
 FROM ${BASE}
 # Debian's Python looks for packages in `dist-packages`.
 RUN set -eu; \

@@ -44,10 +44,10 @@ BASES = {
 """Which base stands in for each build argument of the Dockerfiles."""
 # Of each image in turn: its Dockerfile, and what that is built on.
 MADE = (
-    (PYTHON, "python.Dockerfile", {"BASE": "foundry-chat/python:3.13"}),
-    (PYTHON_OF_OPEN_WEBUI, "python.Dockerfile", {"BASE": "foundry-chat/python:3.11"}),
-    (NGINX, "nginx.Dockerfile", {"BASE": "foundry-chat/nginx:1.26"}),
-    (PROMETHEUS, "prometheus.Dockerfile", {"BASE": "foundry-chat/prometheus:2.53"}),
+    (PYTHON, "python.Dockerfile", {"BASE": "localhost/foundry-chat/python:3.13"}),
+    (PYTHON_OF_OPEN_WEBUI, "python.Dockerfile", {"BASE": "localhost/foundry-chat/python:3.11"}),
+    (NGINX, "nginx.Dockerfile", {"BASE": "localhost/foundry-chat/nginx:1.26"}),
+    (PROMETHEUS, "prometheus.Dockerfile", {"BASE": "localhost/foundry-chat/prometheus:2.53"}),
     (GRAFANA, "grafana.Dockerfile", {"BASE": NGINX}),
     (
         OPEN_WEBUI,
@@ -113,7 +113,8 @@ def make_images(folder: Path) -> None:
         for name, setting in secrets.items()
         if setting in given
     ]
-    packages = ("--target", "packages", "--build-arg", "PYTHON_IMAGE=foundry-chat/python:3.11")
+    base = "PYTHON_IMAGE=localhost/foundry-chat/python:3.11"
+    packages = ("--target", "packages", "--build-arg", base)
     common = f"common={ROOT / 'packages/foundry_common/src'}"
     build(PACKAGES_OF_OPEN_WEBUI, ROOT / "openwebui", *packages, "--build-context", common, *passed)
     for image, dockerfile, arguments in MADE:

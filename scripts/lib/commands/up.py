@@ -22,10 +22,13 @@ Exit codes: 0 fine, 1 a check or step failed (it says which and what to do), 2 w
 """
 
 import argparse
+import os
 import platform
 import shutil
 import sys
 from collections.abc import Sequence
+from enum import Enum
+from itertools import islice
 
 from lib import composed, console, docker, foundry, holders, images, judgement, offline
 from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
@@ -47,7 +50,12 @@ ASK_AGAIN_SECONDS = 4.0
 """For a registry that did not answer an earlier run."""
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILE = "compose.offline.yaml"
-OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
+OVERRIDES = tuple(
+    f"{stem}.override.{ending}"
+    for stem in ("compose", "docker-compose")
+    for ending in ("yml", "yaml")
+)
+"""What Compose reads beside compose.yaml where nobody names files; the first one only."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,13 +96,15 @@ def bring_up(options: argparse.Namespace, settings: Settings) -> None:
     runtime, choices = choose_runtime(settings, wish=options.embedded)
 
     step("Images")
-    choices |= choose_images(options, settings)
+    source, files = choose_images(options, settings, Stack(choices))
+    choices |= files
     stack = Stack(choices)
     if not runtime.embedded:
         retire_embedded(stack)
     if settings.remember(choices):
         note(f"wrote these choices into {settings.path.name}")
-    build(stack)
+    if source is not Source.BUILT:
+        build(stack)
 
     step("Starting")
     start(stack, options.timeout)
@@ -161,22 +171,26 @@ def refuse(found: Sequence[Problem]) -> None:
         )
 
 
-def check_room(needed: int) -> None:
-    """Refuse a disk on which the images would not fit.
+def check_room(needed: int, *, again: bool = False) -> None:
+    """Refuse a disk on which the images would not fit: this folder's, and Docker's where it is one.
 
     Args:
-        needed: bytes, unless they have been built before.
+        needed: bytes, unless images have been built before.
+        again: whether they are needed even so.
 
     Raises:
         StepFailedError: with the room that is needed and the room that is there.
     """
-    free = shutil.disk_usage(ROOT).free
-    if free < needed and not docker.answer("images", "-q", "foundry-chat/gateway"):
+    free = {place: shutil.disk_usage(place).free for place in (ROOT, docker.root()) if place}
+    place = min(free, key=lambda one: free[one])
+    built = not again and docker.answer("images", "-q", "foundry-chat/gateway")
+    if free[place] < needed and not built:
         raise StepFailedError(
-            f"{needed / 1e9:.0f} GB of free disk are needed, found {free / 1e9:.1f}.",
+            f"{needed / 1e9:.0f} GB of free disk are needed, found {free[place] / 1e9:.1f} "
+            f"for {place}.",
             "Free some space (`docker system prune` removes what Docker no longer uses).",
         )
-    note(f"{free / 1e9:.0f} GB of disk free")
+    note(f"{free[place] / 1e9:.0f} GB of disk free")
 
 
 def check_ports(settings: Settings) -> None:
@@ -214,54 +228,119 @@ def describe(engine: docker.Engine) -> None:
         )
 
 
-def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, str]:
-    """Decide where base images come from, and have them here; returns the settings for it.
+class Source(Enum):
+    """Where the images come from that the stack's own are built on."""
+
+    REGISTRY = "they are here, or were pulled"
+    PACKAGES = "they were made from Debian's packages"
+    BUILT = "from nowhere, but the stack's own were built before"
+
+
+def choose_images(
+    options: argparse.Namespace, settings: Settings, stack: Stack
+) -> tuple[Source, dict[str, str]]:
+    """Decide where base images come from, and have them here; returns that and the settings for it.
 
     Raises:
-        StepFailedError: they can be had neither way.
+        StepFailedError: they can be had in no way.
     """
-    without_registry = options.offline or not use_registry(settings, again=options.online)
-    choices = offline.build_settings(settings, offline=without_registry)
-    if without_registry:
+    source = Source.PACKAGES if options.offline else find(settings, stack, again=options.online)
+    choices = offline.build_settings(settings, offline=source is Source.PACKAGES)
+    if source is Source.PACKAGES:
+        choices |= offline_files(settings)
         note("no container registry: base images are made from Debian packages")
         note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
-        files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
-        choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
-    return choices
+    return source, choices
 
 
-def use_registry(settings: Settings, *, again: bool) -> bool:
-    """Whether base images come from a registry; those that are not here yet are pulled.
+def offline_files(settings: Settings) -> dict[str, str]:
+    """The settings that name Compose's files where no registry answers; none where the user has.
+
+    Raises:
+        StepFailedError: the user has named files, and left out the one that it takes.
+    """
+    own = settings.own("COMPOSE_FILE")
+    separator = settings.own("COMPOSE_PATH_SEPARATOR")
+    if not own:
+        separator = separator or ":"
+        files = separator.join([*own_files(settings), OFFLINE_FILE])
+        return {"COMPOSE_PATH_SEPARATOR": separator, "COMPOSE_FILE": files}
+    if OFFLINE_FILE not in own:
+        raise StepFailedError(
+            f"COMPOSE_FILE leaves out {OFFLINE_FILE}, without which every build asks a registry.",
+            f"Set COMPOSE_FILE={own}{separator or os.pathsep}{OFFLINE_FILE}, and run this again.",
+        )
+    return {}
+
+
+def own_files(settings: Settings) -> list[str]:
+    """The files that Compose reads by the user's choice, or by itself."""
+    own = settings.own("COMPOSE_FILE")
+    if own:
+        return own.split(settings.own("COMPOSE_PATH_SEPARATOR") or os.pathsep)
+    overrides = (name for name in OVERRIDES if (ROOT / name).is_file())
+    return ["compose.yaml", *islice(overrides, 1)]
+
+
+def find(settings: Settings, stack: Stack, *, again: bool) -> Source:
+    """Where base images come from; those of a registry that are not here yet are pulled.
 
     Args:
         settings: the user's own choice stands, an earlier run's until the user wants it otherwise.
+        stack: what is to be started.
         again: whether an earlier run's choice is to be made anew.
 
     Raises:
-        StepFailedError: a pull broke off, or there is no room for them.
+        StepFailedError: a registry refuses them for now, a pull broke off, or there is no room.
     """
     if OFFLINE_FILE in settings.own("COMPOSE_FILE"):
-        return False
-    wanted = images.missing(images.bases())
-    if OFFLINE_FILE in settings.get("COMPOSE_FILE") and not again:
-        if not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS):
+        return Source.PACKAGES
+    wanted = images.missing(images.bases(own_files(settings)))
+    earlier = OFFLINE_FILE in settings.get("COMPOSE_FILE")
+    if earlier and not again:
+        if can_be_had_again(wanted):
             note("the official images can be had now. To build on them, with Grafana:")
             note(f"{foundry.python()} scripts/up.py --online")
-        return False
+        return Source.PACKAGES
     if not wanted:
-        return True
-    if not images.registry_answers(wanted):
+        return Source.REGISTRY
+    built = not earlier and is_built(stack)
+    try:
+        answers = images.registry_answers(wanted)
+    except images.RefusedError as refused:
+        if not built:
+            raise
+        note(refused.problem)
+        answers = False
+    if answers:
+        check_room(NEEDED_DISK_BYTES, again=earlier)
+        images.pull(wanted)
+        return Source.REGISTRY
+    if built:
+        note("going on with the images that were built before, as they are")
+        return Source.BUILT
+    return Source.PACKAGES
+
+
+def is_built(stack: Stack) -> bool:
+    """Whether all of the stack's own images are here; Grafana's comes from a registry alone."""
+    own = stack.output("config", "--images").split()
+    return bool(own) and not images.missing(own)
+
+
+def can_be_had_again(wanted: Sequence[str]) -> bool:
+    """Whether these images can be had, for a run that needs none of them."""
+    try:
+        return not wanted or images.registry_answers(wanted, ASK_AGAIN_SECONDS)
+    except images.RefusedError:
         return False
-    check_room(NEEDED_DISK_BYTES)
-    images.pull(wanted)
-    return True
 
 
 def build(stack: Stack) -> None:
     """Build what has changed; a person watches it, a log gets only what went wrong."""
     note("building what has changed; the first time takes a few minutes")
-    stack.compose(
+    Stack({**stack.choices, **docker.own_builder()}).compose(
         "build",
         remedy="Mend what it says. Behind a proxy that inspects HTTPS: see .env.example, Building.",
         quiet=not sys.stdout.isatty(),

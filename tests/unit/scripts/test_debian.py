@@ -1,8 +1,10 @@
 """Which packages bring Docker, and which mirror this machine uses."""
 
+from pathlib import Path
+
 import pytest
 
-from lib import debian
+from lib import debian, offline
 
 DEB822 = """\
 # http://commented.example/debian
@@ -62,3 +64,45 @@ def test_the_pin_admits_the_named_packages_and_no_others():
     assert "Pin-Priority: -1" in everything
     assert "Package: docker.io docker-compose" in named
     assert "Pin-Priority: 500" in named
+
+
+def test_on_ubuntu_debootstrap_finds_debians_archive_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "sources.list").write_text("deb http://mirror.example/ubuntu noble main\n")
+    monkeypatch.setattr(debian, "APT", tmp_path)
+    monkeypatch.setattr(debian, "is_root", lambda: True)
+    monkeypatch.setattr(debian, "require_debootstrap", lambda: None)
+    monkeypatch.setattr(offline.shutil, "which", lambda name: name)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(offline, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(offline, "import_folder", lambda *_: None)
+    offline.make_debian("trixie", "localhost/debian")
+    [command] = commands
+    assert command[-2] == "trixie"
+    assert Path(command[-1]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("program", "keys", "installed"),
+    [
+        (True, True, []),
+        (True, False, ["debian-archive-keyring"]),
+        (False, True, ["debootstrap"]),
+        (False, False, ["debootstrap", "debian-archive-keyring"]),
+    ],
+)
+def test_what_debootstrap_needs_is_installed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    program: bool,
+    keys: bool,
+    installed: list[str],
+):
+    monkeypatch.setattr(debian, "KEYRING", tmp_path if keys else tmp_path / "absent")
+    monkeypatch.setattr(debian.shutil, "which", lambda name: name if program else None)
+    told: list[str] = []
+    monkeypatch.setattr(debian, "install_debian_packages", told.extend)
+    debian.require_debootstrap()
+    assert told == installed
