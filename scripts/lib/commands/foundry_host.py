@@ -49,9 +49,9 @@ DEFAULT_PORT = 51211
 DEFAULT_MODEL = "phi-4-mini"
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Install and run; returns the exit code."""
-    console.survive_any_encoding()
     options = parse(arguments)
     try:
         console.step("Foundry Local on this machine")
@@ -66,9 +66,6 @@ def main(arguments: Sequence[str]) -> int:
     except HostError as error:
         console.failure(console.StepFailedError(error.message, error.remedy))
         return 2 if isinstance(error, SettingsError) else 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 1
     if options.prepare:
         console.note(f"ready in {ENVIRONMENT.name}")
         return 0

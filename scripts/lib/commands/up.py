@@ -50,9 +50,9 @@ OFFLINE_FILE = "compose.offline.yaml"
 OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Bring the stack up; returns the exit code."""
-    console.survive_any_encoding()
     options = parse(arguments)
     try:
         bring_up(options, Settings())
