@@ -56,7 +56,8 @@ def bind_address(settings: Settings) -> values.Address:
         return values.bind_address(settings.get("BIND_ADDRESS", "127.0.0.1"))
     except values.ValueRefusedError as refused:
         raise StepFailedError(
-            f"BIND_ADDRESS: {refused}.", "Change BIND_ADDRESS in .env, or remove it there."
+            f"BIND_ADDRESS: {refused}.",
+            f"Change BIND_ADDRESS in {settings.place('BIND_ADDRESS')}, or remove it there.",
         ) from None
 
 
@@ -72,7 +73,8 @@ def port_of(settings: Settings, entry: Address) -> int:
     except values.ValueRefusedError:
         raise StepFailedError(
             f"{entry.port_setting} must be a port between 1 and {LARGEST_PORT}, found {value!r}.",
-            f"Change {entry.port_setting} in .env, or remove it there.",
+            f"Change {entry.port_setting} in {settings.place(entry.port_setting)}, or remove it "
+            "there.",
         ) from None
 
 

@@ -42,7 +42,7 @@ def problems(settings: Settings) -> list[Problem]:
 def warnings(settings: Settings) -> list[Problem]:
     """What has no effect, and was probably meant to have one."""
     lost = lost_extension(settings.path)
-    return [*([lost] if lost else []), *_misspelt(settings)]
+    return [*([lost] if lost else []), *_misspelt(settings), *_overruled(settings)]
 
 
 def _misspelt(settings: Settings) -> Iterator[Problem]:
@@ -57,6 +57,23 @@ def _misspelt(settings: Settings) -> Iterator[Problem]:
                 f"{name} is no setting; did you mean {near[0]}?",
                 f"Mend the name in {settings.path.name}; .env.example has them all.",
             )
+
+
+def _overruled(settings: Settings) -> Iterator[Problem]:
+    """Lines of the file that change nothing, because another word counts."""
+    path = settings.path.name
+    for name in settings.repeated():
+        yield Problem(
+            name,
+            f"{name} is set more than once in {path}, and only the last line counts",
+            f"Leave one of them in {path}.",
+        )
+    for name in settings.overruled():
+        yield Problem(
+            name,
+            f"{name} has another value in the environment, which wins over {path}",
+            f"Unset it in the environment, or remove it from {path}.",
+        )
 
 
 def _references(settings: Settings) -> Iterator[Problem]:
@@ -116,7 +133,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 name,
                 f"{taken[number]} and {name} are both {number[:20]}",
-                f"Give one of them another port in {settings.path.name}.",
+                f"Give one of them another port in {settings.place(name)}.",
             )
         taken[number] = name
 
@@ -138,7 +155,8 @@ def _open_webui(settings: Settings) -> Iterator[Problem]:
             "WEBUI_AUTH",
             f"WEBUI_AUTH is off, which makes everybody who connects the administrator, and "
             f"BIND_ADDRESS {address} lets other machines connect",
-            f"Remove one of the two from {settings.path.name}.",
+            f"Remove WEBUI_AUTH from {settings.place('WEBUI_AUTH')}, or BIND_ADDRESS from "
+            f"{settings.place('BIND_ADDRESS')}.",
         )
 
 
@@ -180,11 +198,10 @@ def _profiles(name: str) -> list[str]:
 
 
 def _mend(settings: Settings, name: str, problem: str) -> Problem:
-    path = settings.path.name
     return Problem(
         name,
         f"{name}: {problem}",
-        f"Mend {name} in {path}, or remove it there, then: docker compose up -d",
+        f"Mend {name} in {settings.place(name)}, or remove it there, then: docker compose up -d",
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -144,6 +145,21 @@ class Settings:
     def own(self, name: str) -> str:
         """A value that the user has set, or nothing."""
         return self._environment.get(name, self._own.get(name, ""))
+
+    def place(self, name: str) -> str:
+        """Where a setting is changed, as a sentence goes on after "in"."""
+        if name not in self._environment:
+            return self.path.name
+        return f"the environment, which wins over {self.path.name}"
+
+    def overruled(self) -> list[str]:
+        """The names to which the environment gives another value than the file."""
+        return [name for name, value in self._own.items() if self.own(name) != value]
+
+    def repeated(self) -> list[str]:
+        """The names that the user has set more than once in the file."""
+        names = Counter(one.name for one in assignments(without_block(self._text)))
+        return [name for name, times in names.items() if times > 1]
 
     def get(self, name: str, default: str = "") -> str:
         """A value that the user has set or an earlier run wrote down, or the default."""

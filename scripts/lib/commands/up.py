@@ -195,8 +195,8 @@ def check_ports(settings: Settings) -> None:
         known = holders.unseen(port)
         raise StepFailedError(
             f"Port {port} on {host} is {known.what if known else 'taken by another program'}.",
-            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in .env "
-            "to a free port.",
+            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in "
+            f"{settings.place(one.port_setting)} to a free port.",
         )
     note("ports are free, or ours already")
 

@@ -18,8 +18,8 @@ def check_ports(scene: Scene) -> Result | list[Result]:
     host = str(bind_address(scene.settings))
     if not is_here(host):
         message = f"BIND_ADDRESS {host} is not an address of this machine"
-        name = scene.settings.path.name
-        return Result("failed", message, f"Set it to 127.0.0.1, or remove it from {name}.")
+        place = scene.settings.place("BIND_ADDRESS")
+        return Result("failed", message, f"Set it to 127.0.0.1, or remove it from {place}.")
     parts = [one for one in PARTS if one.name in scene.present()]
     wrong = [result for one in parts if (result := _taken(scene, host, one))]
     if wrong:
@@ -73,7 +73,8 @@ def _taken(scene: Scene, host: str, part: Part) -> Result | None:
         "failed",
         f"port {port}, wanted for {part.title}, is {is_what}",
         f"{end[:1].upper()}{end[1:]}, or set {part.address.port_setting} in "
-        f"{scene.settings.path.name} to a free port; then: {script('up.py')}",
+        f"{scene.settings.place(part.address.port_setting)} to a free port; then: "
+        f"{script('up.py')}",
         facts,
         about=part.name,
         title=title,

@@ -313,7 +313,7 @@ def test_stopped_and_on_another_port_are_told_apart(tmp_path: Path) -> None:
     assert moved.message.startswith("wrong port: ")
     assert moved.message.endswith("Foundry Local answers on port 51211")
     assert moved.remedy is not None
-    assert "Set FOUNDRY_URL=http://host.docker.internal:51211 in .env" in moved.remedy
+    assert "Set FOUNDRY_URL=http://host.docker.internal:51211 in the environment" in moved.remedy
 
 
 def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:

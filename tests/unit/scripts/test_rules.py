@@ -128,6 +128,51 @@ def test_a_broken_setting_is_named_with_what_to_do(
     assert "fish" not in told[0].message
 
 
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        ({"MODEL": "my model"}, "MODEL"),
+        ({"CHAINLIT_PORT": "8000"}, "CHAINLIT_PORT"),
+        ({"WEBUI_AUTH": "no", "BIND_ADDRESS": "0.0.0.0"}, "WEBUI_AUTH"),
+        ({"COMPOSE_PROFILES": "embeded"}, "COMPOSE_PROFILES"),
+    ],
+)
+def test_what_the_environment_sets_is_mended_in_the_environment(
+    tmp_path: Path, given: dict[str, str], setting: str
+):
+    """Mending the file would change nothing, and there may be none."""
+    (found,) = judgement.problems(Settings(given, tmp_path / ".env"))
+    assert found.setting == setting
+    assert "the environment, which wins over .env" in found.remedy
+
+
+def test_a_line_that_the_environment_overrules_is_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / ".env"
+    path.write_text("MODEL=mine\nMODELS=same\nGATEWAY_API_KEY=sesame-open\n", encoding="utf-8")
+    here = Settings(
+        {"MODEL": "other", "MODELS": "same", "GATEWAY_API_KEY": "mutton-open", "TZ": "UTC"}, path
+    )
+    found = configuration.check_settings(Scene(here))
+    assert [(one.state, one.about) for one in found] == [
+        ("warning", "MODEL"),
+        ("warning", "GATEWAY_API_KEY"),
+    ]
+    assert found[0].message == "MODEL has another value in the environment, which wins over .env"
+    up.check_settings(here)
+    said = capsys.readouterr().out
+    assert found[0].message in said
+    assert "open" not in said.replace("open to", "")
+
+
+def test_a_setting_that_stands_twice_is_pointed_out(tmp_path: Path):
+    here = of(tmp_path, "MODEL=a\n#MODELS=b\nMODELS=c\nMODEL=d\n")
+    assert here.remember({"COMPOSE_FILE": "compose.yaml"})
+    (found,) = judgement.warnings(Settings({}, here.path))
+    assert found.message == "MODEL is set more than once in .env, and only the last line counts"
+
+
 def test_only_what_is_broken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = doctors_word(
         of(tmp_path, "WEBUI_AUTH=maybe\nMODEL=fine\nGRAFANA_PORT=x\n"), monkeypatch
@@ -146,6 +191,12 @@ def test_the_example_with_every_mark_taken_away_is_fine(
     assert judgement.problems(settings) == []
     assert [one.state for one in doctors_word(settings, monkeypatch)] == ["ok"]
     up.check_settings(settings)
+
+
+def test_the_example_tells_of_each_setting_once():
+    """Who takes the mark away in two places gets only the last."""
+    told = re.findall(r"^#?([A-Z][A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)
+    assert sorted(told) == sorted(set(told))
 
 
 def test_no_settings_at_all_are_fine(tmp_path: Path):
