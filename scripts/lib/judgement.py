@@ -10,7 +10,7 @@ from lib.envfile import Problem, lost_extension
 from lib.environment import ROOT
 from lib.references import is_verbatim, unresolved
 from lib.rules import PORTS, RULES, SECRETS, Refused
-from lib.settings import Settings
+from lib.settings import PROFILES, Settings
 from lib.sources import values
 
 _DEFAULT_PORTS = {entry.port_setting: entry.default_port for entry in ADDRESSES}
@@ -33,16 +33,28 @@ def problems(settings: Settings) -> list[Problem]:
     """Everything that is wrong with the settings, by name; a name is told of once."""
     if settings.unreadable:
         return [settings.unreadable]
-    found: dict[str, Problem] = {}
-    for one in (*_references(settings), *_values(settings), *_across(settings)):
-        found.setdefault(one.setting, one)
-    return list(found.values())
+    return _each_once(*_references(settings), *_values(settings), *_across(settings))
 
 
 def warnings(settings: Settings) -> list[Problem]:
-    """What has no effect, and was probably meant to have one."""
+    """What has no effect, and was probably meant to have one; of a name that has no problem."""
     lost = lost_extension(settings.path)
-    return [*([lost] if lost else []), *_misspelt(settings), *_overruled(settings)]
+    wrong = {one.setting for one in problems(settings)}
+    found = _each_once(
+        *([lost] if lost else []),
+        *_misspelt(settings),
+        *_overruled(settings),
+        *_without_effect(settings),
+    )
+    return [one for one in found if one.setting not in wrong]
+
+
+def _each_once(*found: Problem) -> list[Problem]:
+    """The first problem of each setting."""
+    first: dict[str, Problem] = {}
+    for one in found:
+        first.setdefault(one.setting, one)
+    return list(first.values())
 
 
 def _misspelt(settings: Settings) -> Iterator[Problem]:
@@ -73,6 +85,32 @@ def _overruled(settings: Settings) -> Iterator[Problem]:
             name,
             f"{name} has another value in the environment, which wins over {path}",
             f"Unset it in the environment, or remove it from {path}.",
+        )
+
+
+def _without_effect(settings: Settings) -> Iterator[Problem]:
+    """Settings that need another one, which is not there."""
+    password, email = "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_EMAIL"
+    if settings.get(password) and not settings.get(email).strip():
+        yield Problem(
+            password,
+            f"{password} makes no administrator without {email}: whoever opens the page first does",
+            f"Set {email} too, or remove {password} from {settings.place(password)}.",
+        )
+    view, profile = "DOCKER_VIEW_URL", "containers"
+    chosen = settings.get(PROFILES).split(",")
+    is_chosen = profile in chosen or "*" in chosen
+    if is_chosen and not settings.get(view).strip():
+        yield Problem(
+            PROFILES,
+            f"{PROFILES} has {profile}, but nobody looks at them without {view}",
+            f"Set {view}=http://docker-view:8080 in {settings.path.name}.",
+        )
+    if settings.get(view).strip() and not is_chosen:
+        yield Problem(
+            view,
+            f"{view} is set, but what answers there runs only in the profile {profile}",
+            f"Add {profile} to {PROFILES} in {settings.place(PROFILES)}.",
         )
 
 
@@ -139,7 +177,8 @@ def _ports(settings: Settings) -> Iterator[Problem]:
 
 
 def _open_webui(settings: Settings) -> Iterator[Problem]:
-    if settings.get("WEBUI_ADMIN_EMAIL") and not settings.get("WEBUI_ADMIN_PASSWORD"):
+    named = settings.get("WEBUI_ADMIN_EMAIL").strip()
+    if named and not settings.get("WEBUI_ADMIN_PASSWORD").strip():
         yield Problem(
             "WEBUI_ADMIN_PASSWORD",
             "WEBUI_ADMIN_EMAIL names an administrator without a password",
@@ -181,6 +220,15 @@ def _compose(settings: Settings) -> Iterator[Problem]:
             return
     if not set(files) <= _OUR_FILES:
         return  # somebody's own files may bring profiles of their own
+    if "compose.yaml" not in files:
+        found = values.quoted(separator.join(files))
+        expected = f"compose.yaml{separator}compose.offline.yaml"
+        yield _mend(
+            settings,
+            "COMPOSE_FILE",
+            f"expected compose.yaml and what changes it, such as {expected}, found {found}",
+        )
+        return
     known = sorted({one for name in files for one in _profiles(name)})
     for profile in settings.get("COMPOSE_PROFILES").split(","):
         if profile and profile != "*" and profile not in known:

@@ -16,13 +16,18 @@ Refused = values.ValueRefusedError
 
 LEAST_MEMORY_BYTES: Final = 256 * 1024**2
 """With less, Foundry Local does not even start."""
+MOST_MEMORY_BYTES: Final = 1024**5
+"""Far below 2^63, from which on Compose reads a negative limit."""
 LARGEST_GROUP: Final = 2**31 - 1
 _MEMORY = re.compile(
     r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,3})?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE
 )
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_AMOUNT = r"[1-9][0-9]{0,8}"
+_AMOUNT = r"[1-9][0-9]{0,5}"
+MOST_RETENTION_HOURS: Final = 876_000
+"""A hundred years; Prometheus counts nanoseconds, and from 293 years on refuses to start."""
+_HOURS: Final = {"h": 1, "d": 24, "w": 168, "y": 8760}
 PROMISES: Final = (
     *("0.32", "0.64", "1.28", "2.56", "5.12", "10.24", "20.48", "40.96", "81.92", "163.84"),
 )
@@ -60,12 +65,14 @@ def exact(rule: Rule) -> Rule:
 
 
 def port(text: str) -> object:
-    """A published port."""
+    """A published port; not all of its readers take one with zeros before it."""
     try:
-        return values.whole_number(text, 1, 65_535)
+        number = values.whole_number(text, 1, 65_535)
     except Refused:
-        expected = "expected a port from 1 to 65535"
-        raise Refused(f"{expected}, found {values.quoted(text)}") from None
+        number = 0
+    if text != str(number) or not number:
+        raise Refused(f"expected a port from 1 to 65535, found {values.quoted(text)}")
+    return number
 
 
 def bind_address(text: str) -> object:
@@ -84,8 +91,8 @@ def memory(text: str) -> object:
     if match is None:
         raise Refused(f"expected a size such as 6g, found {values.quoted(text)}")
     size = float(match["number"]) * _UNITS[match["unit"].lower()]
-    if size < LEAST_MEMORY_BYTES:
-        raise Refused(f"expected at least 256m, found {values.quoted(text)}")
+    if not LEAST_MEMORY_BYTES <= size <= MOST_MEMORY_BYTES:
+        raise Refused(f"expected 256m to 1024t, found {values.quoted(text)}")
     return size
 
 
@@ -129,6 +136,14 @@ def amount(what: str, example: str, *units: str) -> Rule:
         return text
 
     return rule
+
+
+def retention(text: str) -> object:
+    """How long samples are kept, by the rule of monitoring/prometheus/start.sh."""
+    amount("a time", "15d", *_HOURS)(text)
+    if int(text[:-1]) * _HOURS[text[-1]] > MOST_RETENTION_HOURS:
+        raise Refused(f"expected at most 100y, found {values.quoted(text)}")
+    return text
 
 
 def scrape_interval(text: str) -> object:
@@ -198,7 +213,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "COMPOSE_FILE": anything,  # its separator is a setting too
     "DOCKER_GID": exact(group),
     "PROMETHEUS_SCRAPE_INTERVAL": exact(scrape_interval),
-    "PROMETHEUS_RETENTION": exact(amount("a time", "15d", "h", "d", "w", "y")),
+    "PROMETHEUS_RETENTION": exact(retention),
     "PROMETHEUS_RETENTION_SIZE": exact(amount("a size", "1GB", "MB", "GB", "TB")),
     "PROMISE_FIRST_TOKEN_SECONDS": exact(promise),
     "PROMETHEUS_WITHOUT": jobs,

@@ -19,7 +19,7 @@ from lib.doctor.results import Result
 from lib.doctor.scene import Scene
 from lib.rules import PORTS, RULES, SECRETS, Refused
 from lib.settings import Settings
-from support.prometheus import FOLDER, environment
+from support.prometheus import FOLDER, binary, environment
 from support.stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -34,7 +34,8 @@ BROKEN = [
     ("EMBEDDED_MODEL=a,b", "EMBEDDED_MODEL", "expected a model's alias"),
     ("EMBEDDING_MODEL=ä", "EMBEDDING_MODEL", "expected a model's alias"),
     ("EMBEDDED_MEMORY_LIMIT=lots", "EMBEDDED_MEMORY_LIMIT", "expected a size such as 6g"),
-    ("EMBEDDED_MEMORY_LIMIT=6", "EMBEDDED_MEMORY_LIMIT", "expected at least 256m"),
+    ("EMBEDDED_MEMORY_LIMIT=6", "EMBEDDED_MEMORY_LIMIT", "expected 256m to 1024t"),
+    ("EMBEDDED_MEMORY_LIMIT=9000000t", "EMBEDDED_MEMORY_LIMIT", "256m to 1024t"),
     ("EMBEDDED_MODELS_DIR=models", "EMBEDDED_MODELS_DIR", "begins with ./"),
     ("EMBEDDED_MODELS_DIR=./a:b", "EMBEDDED_MODELS_DIR", "without a colon"),
     ("FOUNDRY_HOST_PUBLIC_CATALOG=nope", "FOUNDRY_HOST_PUBLIC_CATALOG", "yes, true, on, 1 or no"),
@@ -45,6 +46,7 @@ BROKEN = [
     ("ALLOWED_HOSTS=a..b", "ALLOWED_HOSTS", "expected host names"),
     ("ALLOWED_HOSTS=http://chat.lan", "ALLOWED_HOSTS", "expected host names"),
     ("CHAINLIT_PORT=0", "CHAINLIT_PORT", "expected a port from 1 to 65535"),
+    ("CHAINLIT_PORT=008080", "CHAINLIT_PORT", "expected a port from 1 to 65535"),
     ("WEBGPU_PORT=70000", "WEBGPU_PORT", "expected a port from 1 to 65535"),
     ("GRAFANA_PORT=" + "9" * 5000, "GRAFANA_PORT", "expected a port from 1 to 65535"),
     ("OPEN_WEBUI_PORT=\uff13\uff10\uff10\uff10", "OPEN_WEBUI_PORT", "expected a port"),
@@ -52,6 +54,7 @@ BROKEN = [
     ("HEALTHCHECK_PORT=8080", "HEALTHCHECK_PORT", "CHAINLIT_PORT and HEALTHCHECK_PORT are both"),
     ("CHAINLIT_PORT=8000\nGATEWAY_PORT=8001\nGRAFANA_PORT=8000", "GRAFANA_PORT", "are both 8000"),
     ("WEBUI_ADMIN_EMAIL=ada@example.com", "WEBUI_ADMIN_PASSWORD", "without a password"),
+    ("WEBUI_ADMIN_EMAIL=a@b.c\nWEBUI_ADMIN_PASSWORD=' '", "WEBUI_ADMIN_PASSWORD", "without a"),
     ("WEBUI_ADMIN_EMAIL=ada\nWEBUI_ADMIN_PASSWORD=x", "WEBUI_ADMIN_EMAIL", "e-mail address"),
     (f"WEBUI_ADMIN_PASSWORD={'x' * 73}", "WEBUI_ADMIN_PASSWORD", "at most 72 bytes"),
     ("WEBUI_ADMIN_PASSWORD=sword$fish", "WEBUI_ADMIN_PASSWORD", "Compose changes"),
@@ -75,6 +78,8 @@ BROKEN = [
     ("DOCKER_GID=docker", "DOCKER_GID", "expected a whole number"),
     ("COMPOSE_PROFILES=embeded", "COMPOSE_PROFILES", "expected containers or embedded"),
     ("COMPOSE_FILE=nothing.yaml", "COMPOSE_FILE", "there is no 'nothing.yaml'"),
+    ("COMPOSE_FILE=compose.offline.yaml", "COMPOSE_FILE", "compose.yaml and what changes it"),
+    ("PROMETHEUS_RETENTION=300y", "PROMETHEUS_RETENTION", "at most 100y"),
     ("PROMETHEUS_RETENTION=abc", "PROMETHEUS_RETENTION", "such as 15d"),
     ("PROMETHEUS_RETENTION_SIZE=1G", "PROMETHEUS_RETENTION_SIZE", "such as 1GB"),
     ("PROMETHEUS_SCRAPE_INTERVAL=4s", "PROMETHEUS_SCRAPE_INTERVAL", "5s to 60s"),
@@ -232,8 +237,15 @@ AMOUNTS = {
         *("5s", "15s", "60s"),
         *("4s", "61s", "15", "1m", "often", "015s", "15S", "15s ", "1234567890s", "15s\n"),
     ],
-    "PROMETHEUS_RETENTION": ["15d", "1y", "2w", "36h", "0d", "d", "15", "forever", "1d2h", "-1d"],
-    "PROMETHEUS_RETENTION_SIZE": ["1GB", "512MB", "1TB", "1G", "0GB", "-1GB", "1gb", "1.5GB"],
+    "PROMETHEUS_RETENTION": [
+        *("15d", "1y", "2w", "36h", "100y", "36500d", "876000h", "5214w"),
+        *("0d", "d", "15", "forever", "1d2h", "-1d", "101y", "5215w", "876001h", "999999y"),
+        "1000000h",
+    ],
+    "PROMETHEUS_RETENTION_SIZE": [
+        *("1GB", "512MB", "1TB", "999999TB"),
+        *("1G", "0GB", "-1GB", "1gb", "1.5GB", "1000000GB"),
+    ],
     "PROMETHEUS_WITHOUT": [
         "grafana",
         "grafana,chainlit",
@@ -263,6 +275,45 @@ def test_the_rules_for_prometheus_are_those_of_its_start(tmp_path: Path, name: s
     except Refused:
         accepted = False
     assert accepted is (done.returncode == 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "largest"),
+    [
+        *(("time", most) for most in ("876000h", "36500d", "5214w", "100y")),
+        *(("size", f"999999{unit}") for unit in ("MB", "GB", "TB")),
+    ],
+)
+def test_prometheus_itself_takes_the_largest_that_is_let_through(
+    tmp_path: Path, option: str, largest: str
+):
+    done = subprocess.run(
+        [
+            *(binary("prometheus"), f"--config.file={tmp_path / 'none'}"),
+            *(f"--storage.tsdb.path={tmp_path}", f"--storage.tsdb.retention.{option}={largest}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Error loading config" in done.stderr, "it has read its command line"
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "says"),
+    [
+        ("WEBUI_ADMIN_PASSWORD=sesame", "WEBUI_ADMIN_PASSWORD", "without WEBUI_ADMIN_EMAIL"),
+        ("COMPOSE_PROFILES=containers", "COMPOSE_PROFILES", "without DOCKER_VIEW_URL"),
+        ("DOCKER_VIEW_URL=http://docker-view:8080", "DOCKER_VIEW_URL", "in the profile containers"),
+    ],
+)
+def test_what_has_no_effect_alone_is_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, setting: str, says: str
+):
+    (found,) = doctors_word(of(tmp_path, f"{text}\n"), monkeypatch)
+    assert (found.state, found.about) == ("warning", setting)
+    assert says in found.message
+    assert "sesame" not in found.message
 
 
 # ---- No setting makes a script stumble -----------------------------------------------------------
