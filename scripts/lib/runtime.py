@@ -20,13 +20,17 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
     """Decide which Foundry Local answers; returns it and the settings for it."""
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
+    in_machine, rootless = docker.runs_in_virtual_machine(), docker.is_rootless()
     if own_url:
-        found = any(foundry.answers_at(url.strip()) for url in own_url.split(","))
-        note(f"FOUNDRY_URL is {own_url}: {'it answers' if found else 'nothing answers there now'}")
+        found = any(
+            _at(url.strip(), in_virtual_machine=in_machine, rootless=rootless)
+            for url in own_url.split(",")
+            if url.strip()
+        )
     else:
-        finding = foundry.find(in_virtual_machine=docker.runs_in_virtual_machine())
-        if docker.is_rootless():
-            note(kinds.ROOTLESS.format(up=f"{foundry.python()} scripts/up.py"))
+        finding = foundry.find(in_virtual_machine=in_machine)
+        if rootless:
+            note(_rootless())
             finding = dataclasses.replace(finding, reachable=False, remedy="")
         found = finding.reachable
         if found:
@@ -47,3 +51,18 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
     choices["COMPOSE_PROFILES"] = ",".join(profiles)
     runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
     return runtime, {name: value for name, value in choices.items() if value}
+
+
+def _at(url: str, *, in_virtual_machine: bool, rootless: bool) -> bool:
+    """Whether containers reach a Foundry Local at an address that the user has set; says so."""
+    finding = foundry.find_at(url, in_virtual_machine=in_virtual_machine)
+    if rootless and finding.reachable and foundry.HOST_NAME in url:
+        finding = dataclasses.replace(finding, reachable=False, remedy=_rootless())
+    lost = finding.remedy and not finding.reachable
+    beyond = f"; containers cannot reach it. {finding.remedy}" if lost else ""
+    note(f"FOUNDRY_URL {url}: {finding.how}{beyond}")
+    return finding.reachable
+
+
+def _rootless() -> str:
+    return kinds.ROOTLESS.format(up=f"{foundry.python()} scripts/up.py")
