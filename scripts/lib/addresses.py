@@ -78,6 +78,32 @@ def port_of(settings: Settings, entry: Address) -> int:
         ) from None
 
 
+def is_here(host: str) -> bool:
+    """Whether an address is one of this machine, so that a server can listen on it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:  # there may be no IPv6 at all
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def not_here(settings: Settings) -> tuple[str, str] | None:
+    """Why the ports cannot be published where they should be, and what mends it; else None.
+
+    Raises:
+        StepFailedError: the setting is not an address.
+    """
+    host = str(bind_address(settings))
+    if is_here(host):
+        return None
+    return (
+        f"BIND_ADDRESS {host} is not an address of this machine",
+        f"Set it to 127.0.0.1, or remove it from {settings.place('BIND_ADDRESS')}.",
+    )
+
+
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

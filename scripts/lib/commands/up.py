@@ -28,7 +28,7 @@ import sys
 from collections.abc import Sequence
 
 from lib import composed, console, docker, foundry, holders, images, judgement, offline
-from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
+from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, not_here, port_of
 from lib.command_line import Parser, seconds
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
@@ -180,11 +180,14 @@ def check_room(needed: int) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Refuse a port that somebody else holds.
+    """Refuse an address that is not this machine's, and a port that somebody else holds.
 
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
+    lost = not_here(settings)
+    if lost is not None:
+        raise StepFailedError(f"{lost[0]}.", lost[1])
     project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
     ours = {port for port, owner in docker.published_ports().items() if owner == project}
     host = str(bind_address(settings))
