@@ -29,7 +29,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib import bridge, console, environment, holders
+from lib import bridge, console, environment, holders, judgement
 from lib.command_line import Parser, port
 from lib.settings import Settings
 from lib.sources import (
@@ -130,8 +130,16 @@ def pairs(option: str, values: Sequence[str]) -> list[str]:
 
 
 def wanted_models() -> list[str]:
-    """The model that the stack is set to ask for."""
-    return [Settings().get("MODEL") or DEFAULT_MODEL]
+    """The model that the stack is set to ask for.
+
+    Raises:
+        StepFailedError: the settings cannot be read, or name none.
+    """
+    settings = Settings()
+    for one in judgement.problems(settings):
+        if one is settings.unreadable or one.setting == "MODEL":
+            raise console.StepFailedError(f"{one.message}.", f"{one.remedy} Or give --model ALIAS.")
+    return [settings.get("MODEL", DEFAULT_MODEL)]
 
 
 def serve(command: list[str]) -> int:

@@ -112,3 +112,29 @@ def test_what_cannot_work_is_refused_before_anything_is_installed(
     said = result.stdout + result.stderr
     assert (result.returncode, says in said) == (code, True), said
     assert "To mend it: " in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("MODEL=qwen2.5-0.5b".encode("utf-16"), "saved as UTF-16"),
+        (b"MODEL=my model", "MODEL: expected a model's alias"),
+        (b"MODEL='qwen2.5-0.5b", "opens a quote"),
+    ],
+)
+def test_a_model_that_cannot_be_read_is_not_replaced_by_another(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    """It would be downloaded, and may have gigabytes."""
+    (tmp_path / "my.env").write_bytes(content)
+    environment = {k: v for k, v in os.environ.items() if k != "MODEL"}
+    command = [sys.executable, SCRIPT, "--loopback", "--models-dir", tmp_path / "absent"]
+    for options, code, found in (([], 1, says), (["--model", "a"], 2, "there is no such folder")):
+        result = subprocess.run(
+            [*command, *options],
+            env={**environment, "COMPOSE_ENV_FILES": str(tmp_path / "my.env")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, found in result.stderr) == (code, True), result.stderr

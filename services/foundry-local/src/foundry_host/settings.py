@@ -227,8 +227,8 @@ def parse_address(url: str) -> Address:
     expected = SettingsError(
         f"--url {url} is not of the form http://ADDRESS:PORT.", f"For example: {DEFAULT_URL}."
     )
-    parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
         host, port = parts.hostname, parts.port
     except ValueError:
         raise expected from None
