@@ -96,9 +96,17 @@ class Settings:
             self._read()
 
     def _misnamed(self) -> Problem | None:
-        """What is wrong with the name of the file, where Compose's variable gives it one."""
+        """Why Compose would not read this file, where a variable of its own decides that."""
         name = "COMPOSE_ENV_FILES"
         named = self._environment.get(name, "")
+        switch = "COMPOSE_DISABLE_ENV_FILE"
+        is_on = self._environment.get(switch, "").lower() not in {"", "0", "f", "false"}
+        if is_on and not named and self.path.exists():
+            return Problem(
+                switch,
+                f"{switch} keeps Compose from reading {self.path.name}",
+                "Unset it, or set what you need in the environment and rename that file.",
+            )
         if "," in named:
             return Problem(
                 name,
@@ -195,6 +203,9 @@ class Settings:
 
         What the user has set is left to the user; to a list of profiles a choice may add one.
         A file that cannot be read is left alone.
+
+        Raises:
+            StepFailedError: it may not be written.
         """
         if self.unreadable:
             return False
