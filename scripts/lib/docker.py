@@ -166,6 +166,7 @@ def _asked(arguments: Sequence[str], seconds: float) -> tuple[int | None, str]:
     try:
         asked = subprocess.run(
             ["docker", *arguments],
+            cwd=ROOT,  # where COMPOSE_FILE and COMPOSE_ENV_FILES lead from
             check=False,
             capture_output=True,
             encoding="utf-8",

@@ -15,6 +15,7 @@ import pytest
 from lib import docker, images
 from lib.commands import up
 from lib.console import StepFailedError
+from lib.environment import ROOT
 from lib.settings import Settings, with_block
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a #! line")
@@ -60,6 +61,29 @@ def test_the_images_are_those_that_compose_and_dockerfiles_name(tmp_path: Path) 
     }
     told = images.bases_in(json.dumps({"services": services}))
     assert told == ["ghcr.io/o/w:v1", "nginx:1"]
+
+
+@pytest.mark.parametrize("written", ["$", "$$"])
+def test_a_checkout_whose_name_has_a_dollar_is_read(tmp_path: Path, written: str) -> None:
+    """Versions of Compose differ in how they write it."""
+    folder = tmp_path / "my $HOME"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM nginx:1\n")
+    context = str(folder).replace("$", written)
+    assert images.bases_in(json.dumps({"services": {"a": {"build": {"context": context}}}})) == [
+        "nginx:1"
+    ]
+
+
+def test_compose_is_asked_where_its_files_are(
+    commands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COMPOSE_ENV_FILES may name one by the way from there, wherever the script is called."""
+    play(commands)
+    script = (commands / "docker").read_text()
+    (commands / "docker").write_text(f"{script}import os\nprint(os.getcwd())\n")
+    monkeypatch.chdir(tmp_path)
+    assert docker.answer("version") == str(ROOT)
 
 
 def test_asking_for_a_manifest_is_enough(commands: Path) -> None:
