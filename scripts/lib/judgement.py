@@ -4,18 +4,20 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from lib.addresses import ADDRESSES
 from lib.envfile import Problem, lost_extension
 from lib.environment import ROOT
 from lib.references import is_verbatim, unresolved
-from lib.rules import PORTS, RULES, SECRETS, Refused
+from lib.rules import DRIVE, PORTS, RULES, SECRETS, Refused
 from lib.settings import PROFILES, Settings
 from lib.sources import values
 
 _DEFAULT_PORTS = {entry.port_setting: entry.default_port for entry in ADDRESSES}
 _OUR_FILES = frozenset({"compose.yaml", "compose.offline.yaml", "compose.dev.yaml"})
 _PROFILES = re.compile(r"^\s+profiles:\s*\[([^\]]*)\]", re.MULTILINE)
+_LONGEST_PATH = 200
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OF_COMPOSE = frozenset(
     f"COMPOSE_{word}"
@@ -157,10 +159,34 @@ def _values(settings: Settings) -> Iterator[Problem]:
 
 
 def _across(settings: Settings) -> Iterator[Problem]:
-    """Values that do not go together."""
+    """Values that do not go together, or not with this machine."""
+    yield from _paths(settings)
     yield from _ports(settings)
     yield from _open_webui(settings)
     yield from _compose(settings)
+
+
+def _paths(settings: Settings) -> Iterator[Problem]:
+    """Files and folders that are not there: Docker makes an empty folder, and a build fails."""
+    kinds = {"EMBEDDED_MODELS_DIR": ("folder", Path.is_dir)}
+    kinds |= dict.fromkeys(
+        ("BUILD_CA_BUNDLE", "BUILD_PIP_CONF", "BUILD_NPMRC"), ("file", Path.is_file)
+    )
+    for name, (kind, is_there) in kinds.items():
+        text = settings.own(name)
+        if not text.strip() or (DRIVE.match(text) and os.name != "nt"):
+            continue  # Docker Desktop knows Windows' folders in its Linux too
+        path = ROOT / text
+        try:
+            if text.startswith("~"):
+                path = Path(f"{Path.home()}{text[1:]}")  # as Compose does, whatever follows
+            there = is_there(path)
+        except (ValueError, RuntimeError):  # no name of a file; nobody's home
+            there = False
+        except OSError:  # hidden from this user, maybe not from Docker
+            there = True
+        if not there:
+            yield _mend(settings, name, f"there is no {kind} {str(path)[:_LONGEST_PATH]!r}")
 
 
 def _ports(settings: Settings) -> Iterator[Problem]:

@@ -116,7 +116,10 @@ def import_folder(folder: Path, image: str) -> None:
 
 
 def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
-    """Where builds find this machine's certificates and package mirrors, where it has any."""
+    """Where builds find this machine's certificates and package mirrors, where it has any.
+
+    What the user has set is the user's, and not among them.
+    """
     values = {}
     named = (settings.get(name) for name in CERTIFICATE_SETTINGS)
     bundle = next((path for path in named if path and Path(path).is_file()), "")
@@ -134,7 +137,7 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
             path.parent.mkdir(exist_ok=True)
             path.write_text(configuration, encoding="utf-8")
             values[setting] = str(path)
-    return values
+    return {name: value for name, value in values.items() if not settings.own(name)}
 
 
 def npm_listing() -> str:

@@ -23,7 +23,7 @@ _MEMORY = re.compile(
     r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,3})?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE
 )
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _AMOUNT = r"[1-9][0-9]{0,5}"
 MOST_RETENTION_HOURS: Final = 876_000
 """A hundred years; Prometheus counts nanoseconds, and from 293 years on refuses to start."""
@@ -98,8 +98,8 @@ def memory(text: str) -> object:
 
 def folder(text: str) -> object:
     """A folder of this machine; Compose takes a bare name for a volume, and a colon for an end."""
-    rest = text[2:] if _DRIVE.match(text) else text
-    begins = text.startswith((".", "/", "~")) or rest is not text
+    rest = text[2:] if DRIVE.match(text) else text
+    begins = text.startswith((".", "/", "~/", "~\\")) or text == "~" or rest is not text
     if not begins or ":" in rest or not text.isprintable():
         raise Refused(
             f"expected a folder that begins with ./, / or ~/, without a colon, such as ./models, "

@@ -47,7 +47,7 @@ ASK_AGAIN_SECONDS = 4.0
 """For a registry that did not answer an earlier run."""
 PATIENCE_WITHOUT_RUNTIME_SECONDS = 10.0
 OFFLINE_FILE = "compose.offline.yaml"
-OFFLINE_FILES = f"compose.yaml:{OFFLINE_FILE}"
+OFFLINE_FILES = ("compose.yaml", OFFLINE_FILE)
 
 
 @console.for_people
@@ -229,8 +229,10 @@ def choose_images(options: argparse.Namespace, settings: Settings) -> dict[str, 
         note("no container registry: base images are made from Debian packages")
         note("Grafana cannot be built without one; the status page stands in for it")
         offline.make_base_images()
-        files = settings.own("COMPOSE_FILE") or OFFLINE_FILES
-        choices |= {"COMPOSE_PATH_SEPARATOR": ":", "COMPOSE_FILE": files}
+        if not settings.own("COMPOSE_FILE"):
+            separator = settings.own("COMPOSE_PATH_SEPARATOR") or ":"
+            files = separator.join(OFFLINE_FILES)
+            choices |= {"COMPOSE_PATH_SEPARATOR": separator, "COMPOSE_FILE": files}
     return choices
 
 

@@ -155,7 +155,8 @@ def settings(tmp_path: Path, *, remembered: bool = False, own: str = "") -> Sett
 
 
 def is_offline(here: Settings, *options: str) -> bool:
-    return "COMPOSE_FILE" in up.choose_images(up.parse(options), here)
+    choices = up.choose_images(up.parse(options), here)
+    return "compose.offline.yaml" in choices.get("COMPOSE_FILE", here.own("COMPOSE_FILE"))
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,19 @@ def test_a_remembered_choice_is_reconsidered_aloud(
     registry["answers"] = False
     assert is_offline(settings(tmp_path, remembered=True))
     assert "--online" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("separator", ["", ";"])
+def test_files_are_separated_as_the_user_says(
+    tmp_path: Path, registry: dict[str, bool], separator: str
+) -> None:
+    here = Settings({"COMPOSE_PATH_SEPARATOR": separator}, tmp_path / ".env")
+    assert not registry["asked"]
+    chosen = up.choose_images(up.parse(["--offline"]), here)
+    assert chosen["COMPOSE_PATH_SEPARATOR"] == (separator or ":")
+    assert chosen["COMPOSE_FILE"] == f"compose.yaml{separator or ':'}compose.offline.yaml"
+    own = Settings({"COMPOSE_FILE": chosen["COMPOSE_FILE"]}, tmp_path / ".env")
+    assert up.choose_images(up.parse(["--offline"]), own) == {}, "nor are files of one's own"
 
 
 def test_the_users_own_choice_asks_nobody(tmp_path: Path, registry: dict[str, bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -38,6 +39,12 @@ BROKEN = [
     ("EMBEDDED_MEMORY_LIMIT=9000000t", "EMBEDDED_MEMORY_LIMIT", "256m to 1024t"),
     ("EMBEDDED_MODELS_DIR=models", "EMBEDDED_MODELS_DIR", "begins with ./"),
     ("EMBEDDED_MODELS_DIR=./a:b", "EMBEDDED_MODELS_DIR", "without a colon"),
+    ("EMBEDDED_MODELS_DIR=~ada/models", "EMBEDDED_MODELS_DIR", "begins with ./, / or ~/"),
+    ("EMBEDDED_MODELS_DIR=./modles", "EMBEDDED_MODELS_DIR", f"no folder '{ROOT / 'modles'}'"),
+    ("EMBEDDED_MODELS_DIR=./README.md", "EMBEDDED_MODELS_DIR", "there is no folder"),
+    ("BUILD_CA_BUNDLE=/nowhere/ca.pem", "BUILD_CA_BUNDLE", "there is no file '/nowhere/ca.pem'"),
+    ("BUILD_PIP_CONF=pip.conf", "BUILD_PIP_CONF", f"there is no file '{ROOT / 'pip.conf'}'"),
+    ("BUILD_NPMRC=./docs", "BUILD_NPMRC", "there is no file"),
     ("FOUNDRY_HOST_PUBLIC_CATALOG=nope", "FOUNDRY_HOST_PUBLIC_CATALOG", "yes, true, on, 1 or no"),
     ("BIND_ADDRESS=localhost", "BIND_ADDRESS", "expected an IP address"),
     ("BIND_ADDRESS=*", "BIND_ADDRESS", "expected an IP address"),
@@ -188,8 +195,12 @@ def test_only_what_is_broken_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_example_with_every_mark_taken_away_is_fine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Its two secrets stand empty, and only a person can fill them in."""
+    """Its two secrets stand empty and its paths lead nowhere: a person can fill them in."""
     text = re.sub(r"^#([A-Z][A-Z0-9_]+=)", r"\1", EXAMPLE, flags=re.MULTILINE)
+    (tmp_path / "mine").mkdir()
+    text = text.replace("EMBEDDED_MODELS_DIR=./models", f"EMBEDDED_MODELS_DIR={tmp_path / 'mine'}")
+    (tmp_path / "file").touch()
+    text = re.sub(r"(BUILD_\w+)=.+", rf"\1={tmp_path / 'file'}", text)
     text = text.replace("WEBUI_ADMIN_PASSWORD=\n", "WEBUI_ADMIN_PASSWORD='pa$word of my own'\n")
     text = text.replace("GATEWAY_API_KEY=\n", "GATEWAY_API_KEY=a-key-of-my-own\n")
     settings = of(tmp_path, text)
@@ -216,6 +227,9 @@ def test_no_settings_at_all_are_fine(tmp_path: Path):
         "EMBEDDED_MEMORY_LIMIT=1.5GiB",
         "EMBEDDED_MODELS_DIR=~/my models",
         "EMBEDDED_MODELS_DIR=C:\\models",
+        "EMBEDDED_MODELS_DIR=./docs",
+        "BUILD_NPMRC=~/.npmrc",
+        "BUILD_PIP_CONF=offline/none/pip.conf",
         "COMPOSE_PROFILES=containers,embedded",
         "COMPOSE_PROFILES=*",
         "FAVOURITE=phi-4-mini\nMODEL=$FAVOURITE",
@@ -223,7 +237,12 @@ def test_no_settings_at_all_are_fine(tmp_path: Path):
         "HEALTHCHECK_LOADS_MODELS=On",
     ],
 )
-def test_what_works_is_not_found_fault_with(tmp_path: Path, text: str):
+def test_what_works_is_not_found_fault_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+):
+    monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(tmp_path))
+    (tmp_path / "my models").mkdir()
+    (tmp_path / ".npmrc").touch()
     assert judgement.problems(of(tmp_path, f"{text}\n")) == []
 
 
