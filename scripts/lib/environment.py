@@ -106,12 +106,25 @@ def _pip_setting(name: str) -> str:
 
 
 def _create(environment: Path) -> None:
-    """Make an empty virtual environment; Debian keeps `ensurepip` in a package of its own."""
+    """Make an empty virtual environment; Debian keeps `ensurepip` in a package of its own.
+
+    Raises:
+        StepFailedError: it cannot be made; with what Python says.
+    """
     shutil.rmtree(environment, ignore_errors=True)
     make = [sys.executable, "-m", "venv", str(environment)]
-    if subprocess.run(make, check=False, capture_output=True).returncode == 0:
+    done = subprocess.run(
+        make, check=False, capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode == 0:
         return
     shutil.rmtree(environment, ignore_errors=True)
+    said = f"{done.stdout}\n{done.stderr}".strip()
+    if "ensurepip" not in said and "No module named" not in said:
+        raise StepFailedError(
+            f"{environment.name} cannot be made: {said.splitlines()[-1] if said else 'no reason'}",
+            "Mend that (this user has to be able to write there), and run this again.",
+        )
     install_debian_packages(["python3-venv"])
     run(make, remedy="Install Python's venv module, then run this again.", quiet=True)
 
