@@ -1,5 +1,6 @@
 """Finding the Foundry Local that already runs on this machine, and whether containers reach it."""
 
+import http.client
 import json
 import re
 import shutil
@@ -175,7 +176,7 @@ def fetch(url: str) -> bytes:
     try:
         with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
             return bytes(response.read(65_536))
-    except (OSError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):  # whatever listens there may answer
         return b""
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from lib import foundry
+from support.talking import talking
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -118,6 +119,21 @@ def test_every_generation_is_recognised(routes: dict[str, object]):
 @pytest.mark.parametrize("routes", [{}, {"/status": {"status": "ok"}}, {"/status": [1]}])
 def test_another_server_is_not_taken_for_it(routes: dict[str, object]):
     with server(routes) as port:
+        assert not foundry.is_foundry("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+def test_what_speaks_no_http_is_not_taken_for_it(said: bytes):
+    with talking(said) as port:
         assert not foundry.is_foundry("127.0.0.1", port)
 
 
