@@ -4,8 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from lib import docker, foundry, kinds
-from lib.console import note
-from lib.settings import Settings
+from lib.console import StepFailedError, note
+from lib.settings import PROFILES, Settings
+
+EMBEDDED = frozenset({"embedded", "*"})
+"""The profiles that bring Foundry Local in a container."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,15 @@ class Runtime:
 
 
 def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, dict[str, str]]:
-    """Decide which Foundry Local answers; returns it and the settings for it."""
+    """Decide which Foundry Local answers; returns it and the settings for it.
+
+    Args:
+        settings: of the user.
+        wish: whether one is to run in a container; None where that is to be found out.
+
+    Raises:
+        StepFailedError: the settings wish otherwise.
+    """
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
     in_machine, rootless = docker.runs_in_virtual_machine(), docker.is_rootless()
@@ -42,14 +53,20 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
         if found and finding.port != foundry.DEFAULT_PORT:
             choices["FOUNDRY_URL"] = finding.url
 
-    profiles = [name for name in settings.own("COMPOSE_PROFILES").split(",") if name]
+    profiles = [name for name in settings.own(PROFILES).split(",") if name]
+    if wish is False and EMBEDDED & set(profiles):
+        raise StepFailedError(
+            f"--no-embedded, but {PROFILES} is {settings.own(PROFILES)!r}, which starts it.",
+            f"Leave the option out, or the profile in {settings.place(PROFILES)}.",
+        )
     embedded = wish if wish is not None else not found
-    if embedded and "embedded" not in profiles:
+    if embedded and not EMBEDDED & set(profiles):
         profiles.append("embedded")
-    if "embedded" in profiles:
+    embedded = bool(EMBEDDED & set(profiles))
+    if embedded:
         note("starting Foundry Local in a container (profile `embedded`)")
-    choices["COMPOSE_PROFILES"] = ",".join(profiles)
-    runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
+    choices[PROFILES] = ",".join(profiles)
+    runtime = Runtime(embedded, found or embedded)
     return runtime, {name: value for name, value in choices.items() if value}
 
 

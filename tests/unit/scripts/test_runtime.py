@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib import docker
+from lib.console import StepFailedError
 from lib.runtime import choose_runtime
 from lib.settings import Settings
 
@@ -105,3 +106,14 @@ def test_a_rootless_engine_stands_in_for_what_is_on_this_machine(
     runtime, _ = choose_runtime(Settings({"FOUNDRY_URL": running}, tmp_path / ".env"), wish=None)
     assert runtime.embedded
     assert "Docker runs rootless here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("profiles", ["embedded", "containers,embedded", "*"])
+def test_a_wish_against_the_settings_is_not_passed_over(
+    running: str, tmp_path: Path, profiles: str
+):
+    settings = Settings({"FOUNDRY_URL": running, "COMPOSE_PROFILES": profiles}, tmp_path / ".env")
+    with pytest.raises(StepFailedError, match="--no-embedded, but COMPOSE_PROFILES is"):
+        choose_runtime(settings, wish=False)
+    runtime, choices = choose_runtime(settings, wish=None)
+    assert (runtime.embedded, choices) == (True, {"COMPOSE_PROFILES": profiles})
