@@ -19,7 +19,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _OPENED = re.compile(rf"^{re.escape(BLOCK_START)}\r?\n", re.MULTILINE)
-_CHOSEN = re.compile(r"(?:COMPOSE_(?:PROFILES|FILE|PATH_SEPARATOR)|BUILD_[A-Z_]+)=")
+_CHOSEN = re.compile(r"(?:FOUNDRY_URL|COMPOSE_(?:PROFILES|FILE|PATH_SEPARATOR)|BUILD_[A-Z_]+)=")
 """What `up.py` writes into its block; another line in there is the user's."""
 
 
@@ -60,7 +60,12 @@ def with_block(text: str, values: Mapping[str, str]) -> str:
     """The text with these values in a marked block at its end; nothing to say leaves no block.
 
     Its lines end as those of the text do.
+
+    Raises:
+        ValueError: a name is none of those that `without_block` takes away again.
     """
+    if not all(_CHOSEN.match(f"{name}=") for name in values):
+        raise ValueError(f"not all of these are chosen by up.py: {', '.join(values)}")
     own = without_block(text)
     if not values:
         return own
