@@ -191,9 +191,11 @@ def check_ports(settings: Settings) -> None:
     project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
     ours = {port for port, owner in docker.published_ports().items() if owner == project}
     host = str(bind_address(settings))
+    on_windows = foundry.is_wsl() and docker.runs_in_virtual_machine()
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
-        if port in ours or is_free(host, port):
+        kept = on_windows and holders.reserved(port)
+        if port in ours or (is_free(host, port) and not kept):
             continue
         known = holders.unseen(port)
         raise StepFailedError(

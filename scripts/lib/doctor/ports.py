@@ -1,6 +1,6 @@
 """The published ports: free, ours, or taken, and then by whom."""
 
-from lib import holders
+from lib import foundry, holders
 from lib.addresses import bind_address, is_free, not_here, port_of
 from lib.doctor.local import listeners
 from lib.doctor.parts import PARTS, Part
@@ -37,7 +37,10 @@ def _is_ours(scene: Scene, part: Part) -> bool:
 def _taken(scene: Scene, host: str, part: Part) -> Result | None:
     """Who else holds a part's port; None where nobody does."""
     port = port_of(scene.settings, part.address)
-    if _is_ours(scene, part) or is_free(host, port):
+    if _is_ours(scene, part):
+        return None
+    kept = foundry.is_wsl() and scene.in_virtual_machine() and holders.reserved(port)
+    if is_free(host, port) and not kept:
         return None
     who = next(iter(holders.on(port, listeners(scene))), None)
     other = scene.published().get(port, "")
