@@ -304,7 +304,17 @@ def how_to_upgrade() -> str:
 
 def complaint() -> str:
     """Why the engine does not answer, in the docker client's words, in lower case."""
-    asked = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
+    try:
+        asked = subprocess.run(
+            ["docker", "version"],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return asked.stderr.lower()
 
 

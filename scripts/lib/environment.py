@@ -69,17 +69,31 @@ def ensure(environment: Path, lock: Path, sources: Sequence[Path] = ()) -> Path:
         quiet=True,
         env=_uv_environment(),
     )
-    # A .pth file does what an editable installation does, without a build.
-    (_site_packages(python) / "foundry-chat.pth").write_text("\n".join(map(str, sources)))
+    point_at(sources, _site_packages(python))
     stamp.write_text(digest)
     return python
 
 
+def point_at(sources: Sequence[Path], packages: Path) -> None:
+    """Make packages importable from their sources, as an editable installation does.
+
+    Ways from here to there: the whole ones may hold letters that Python's encoding for such a file
+    lacks.
+
+    Args:
+        sources: folders that hold packages.
+        packages: an environment's own packages.
+    """
+    ways = "\n".join(os.path.relpath(source, packages) for source in sources)
+    (packages / "foundry-chat.pth").write_text(ways, encoding="ascii")
+
+
 def _site_packages(python: Path) -> Path:
     """Where an environment keeps its packages."""
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    return Path(told.stdout.strip())
+    path = "os.fsencode(sysconfig.get_path('purelib'))"
+    ask = f"import os, sys, sysconfig; sys.stdout.buffer.write({path})"
+    told = subprocess.run([python, "-c", ask], check=True, capture_output=True)
+    return Path(os.fsdecode(told.stdout))
 
 
 def _uv_environment() -> dict[str, str]:
@@ -101,6 +115,7 @@ def _pip_setting(name: str) -> str:
         check=False,
         capture_output=True,
         text=True,
+        errors="replace",
     )
     return asked.stdout.strip() if asked.returncode == 0 else ""
 

@@ -146,7 +146,8 @@ def npm_listing() -> str:
     if npm is None:
         return ""
     ask = [npm, "config", "list"]
-    return subprocess.run(ask, check=False, capture_output=True, text=True).stdout
+    done = subprocess.run(ask, check=False, capture_output=True, encoding="utf-8", errors="replace")
+    return done.stdout
 
 
 def npm_configuration(listing: str) -> str:
@@ -162,7 +163,11 @@ def npm_configuration(listing: str) -> str:
 def pip_configuration() -> str:
     """This machine's package index as a pip configuration for builds; empty if it is the usual."""
     asked = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+        [sys.executable, "-m", "pip", "config", "list"],
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     return configuration_from(asked.stdout)
 

@@ -1,11 +1,13 @@
-"""Why a virtual environment could not be made, told apart."""
+"""Virtual environments: of a checkout in any folder, and why one cannot be made."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from lib import environment
+from lib import docker, environment, offline
 from lib.console import StepFailedError
 
 
@@ -43,3 +45,40 @@ def test_what_debian_keeps_apart_is_installed(
     with pytest.raises(StepFailedError, match=says):
         environment.ensure(tmp_path / ".venv", lock(tmp_path))
     assert wanted == ["python3-venv"]
+
+
+def test_sources_are_found_whatever_the_checkouts_folder_is_called(tmp_path: Path):
+    """Python reads its links in an encoding of the system's, which may lack these letters."""
+    root = tmp_path / "mein chät \u0436 $HOME"
+    source, packages = root / "services" / "one" / "src", root / ".venv" / "site-packages"
+    (source / "one_of_ours").mkdir(parents=True)
+    (source / "one_of_ours" / "__init__.py").touch()
+    packages.mkdir(parents=True)
+    environment.point_at([source], packages)
+    program = "import site, sys; site.addsitedir(sys.argv[1]); import one_of_ours"
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run(
+        [sys.executable, "-c", program, packages], env={**os.environ, **plain}, check=True
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as above")
+def test_what_programs_say_need_not_be_in_the_systems_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("docker", "npm"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\nprintf 'Z\\374rich' | tee /dev/stderr\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    assert docker.complaint() == "z\ufffdrich"
+    assert offline.npm_listing() == "Z\ufffdrich"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as above")
+def test_an_engine_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(docker, "ANSWER_SECONDS", 0.2)
+    assert docker.complaint() == ""
