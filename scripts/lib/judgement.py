@@ -10,7 +10,7 @@ from lib.addresses import ADDRESSES
 from lib.envfile import Problem, lost_extension
 from lib.environment import ROOT
 from lib.references import is_verbatim, unresolved
-from lib.rules import DRIVE, PORTS, RULES, SECRETS, Refused
+from lib.rules import BLOCKED_PORTS, DRIVE, PORTS, RULES, SECRETS, Refused
 from lib.settings import PROFILES, Settings
 from lib.sources import values
 
@@ -39,7 +39,7 @@ def problems(settings: Settings) -> list[Problem]:
 
 
 def warnings(settings: Settings) -> list[Problem]:
-    """What has no effect, and was probably meant to have one; of a name that has no problem."""
+    """What has not the effect that was meant, most likely; of names that have no problem."""
     lost = lost_extension(settings.path)
     wrong = {one.setting for one in problems(settings)}
     found = _each_once(
@@ -47,6 +47,7 @@ def warnings(settings: Settings) -> list[Problem]:
         *_misspelt(settings),
         *_overruled(settings),
         *_without_effect(settings),
+        *_blocked(settings),
     )
     return [one for one in found if one.setting not in wrong]
 
@@ -88,6 +89,18 @@ def _overruled(settings: Settings) -> Iterator[Problem]:
             f"{name} has another value in the environment, which wins over {path}",
             f"Unset it in the environment, or remove it from {path}.",
         )
+
+
+def _blocked(settings: Settings) -> Iterator[Problem]:
+    """Ports at which a page can be published and not be opened."""
+    for name in PORTS:
+        if settings.get(name) in map(str, BLOCKED_PORTS):
+            yield Problem(
+                name,
+                f"{name} is {settings.get(name)}, which browsers do not open: it is kept for "
+                "something else",
+                f"Choose another port in {settings.place(name)}.",
+            )
 
 
 def _without_effect(settings: Settings) -> Iterator[Problem]:

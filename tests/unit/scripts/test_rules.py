@@ -322,11 +322,12 @@ def test_prometheus_itself_takes_the_largest_that_is_let_through(
     ("text", "setting", "says"),
     [
         ("WEBUI_ADMIN_PASSWORD=sesame", "WEBUI_ADMIN_PASSWORD", "without WEBUI_ADMIN_EMAIL"),
+        ("CHAINLIT_PORT=6000", "CHAINLIT_PORT", "is 6000, which browsers do not open"),
         ("COMPOSE_PROFILES=containers", "COMPOSE_PROFILES", "without DOCKER_VIEW_URL"),
         ("DOCKER_VIEW_URL=http://docker-view:8080", "DOCKER_VIEW_URL", "in the profile containers"),
     ],
 )
-def test_what_has_no_effect_alone_is_pointed_out(
+def test_what_has_not_the_effect_that_was_meant_is_pointed_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, setting: str, says: str
 ):
     (found,) = doctors_word(of(tmp_path, f"{text}\n"), monkeypatch)
