@@ -18,6 +18,7 @@ from lib.console import StepFailedError
 from lib.doctor import (
     configuration,
     machine,
+    models,
     monitoring,
     pages,
     parts,
@@ -248,6 +249,17 @@ def test_good_settings_are_named_and_their_values_are_not(
     assert [one.state for one in found] == ["ok"]
     assert "WEBUI_ADMIN_PASSWORD" in found[0].message
     assert "swordfish" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"), [({"MODEL": "phi-5"}, "the environment, which wins"), ({}, ".env")]
+)
+def test_an_unknown_model_is_mended_where_it_was_set(
+    tmp_path: Path, given: dict[str, str], place: str
+) -> None:
+    here = Scene(Settings(given, tmp_path / ".env"))
+    told = models.not_there(here, "phi-5", known=False, loaded=["a"], offered=[], facts={})
+    assert f"Set MODEL to one of these in {place}" in str(told.remedy)
 
 
 # ---- Who listens ---------------------------------------------------------------------------------
