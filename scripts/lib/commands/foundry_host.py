@@ -78,9 +78,10 @@ def passed_on(options: argparse.Namespace) -> list[str]:
         f"http://{address}:{options.port}"
         for address in bridge.addresses(loopback=options.loopback)
     ]
+    named = options.model or any(word.partition("=")[0] == "--model" for word in options.rest)
     return [
         *pairs("--url", urls),
-        *pairs("--model", options.model or wanted_models()),
+        *pairs("--model", options.model if named else wanted_models()),
         *([] if options.models_dir is None else ["--models-dir", options.models_dir]),
         *options.rest,
     ]

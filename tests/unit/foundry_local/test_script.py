@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lib import bridge
+from lib.commands import foundry_host
 from support.foundry import ROOT
 
 if TYPE_CHECKING:
@@ -138,3 +139,10 @@ def test_a_model_that_cannot_be_read_is_not_replaced_by_another(
             check=False,
         )
         assert (result.returncode, found in result.stderr) == (code, True), result.stderr
+
+
+@pytest.mark.parametrize("rest", [["--model", "a"], ["--model=a"]])
+def test_a_model_named_behind_the_dashes_is_the_only_one(rest: list[str]) -> None:
+    options = foundry_host.parse(["--loopback", "--", *rest])
+    assert "phi-4-mini" not in foundry_host.passed_on(options)
+    assert "phi-4-mini" in foundry_host.passed_on(foundry_host.parse(["--loopback"]))

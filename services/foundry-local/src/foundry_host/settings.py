@@ -237,7 +237,7 @@ def parse_address(url: str) -> Address:
         raise SettingsError(
             f"--url {url}: Foundry Local speaks plain HTTP only.", "Write http:// instead."
         )
-    if parts.scheme == "http" and host and port is None and not any(rest):
+    if parts.scheme == "http" and host and port is None and not any(rest) and not host.isdecimal():
         raise SettingsError(
             f"--url {url} names no port.", f"Add one: {url.rstrip('/')}:{DEFAULT_PORT}."
         )
