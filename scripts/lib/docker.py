@@ -15,7 +15,7 @@ from typing import Any
 
 from lib import debian, kinds
 from lib.console import StepFailedError, note, run
-from lib.environment import ROOT
+from lib.environment import ROOT, hand_over
 
 OLDEST_ENGINE = (25, 0, 5)
 """First with health checks that ask often while starting, and whose internal networks do not
@@ -331,6 +331,7 @@ def launch() -> "subprocess.Popen[bytes]":
         )
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps({"pid": process.pid, "log": str(LOG)}), encoding="utf-8")
+    hand_over(RECORD.parent)
     return process
 
 

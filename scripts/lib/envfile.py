@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.console import StepFailedError
-from lib.environment import ROOT
+from lib.environment import ROOT, hand_over
 from lib.foundry import python
 
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -73,8 +73,11 @@ def write(path: Path, text: str) -> None:
     Raises:
         StepFailedError: this user may not write it.
     """
+    is_new = not path.exists()
     try:
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        if is_new:
+            hand_over(path)
     except OSError as error:
         problem = f"{path.name} cannot be written: {error.strerror or type(error).__name__}."
         remedy = f"Let yourself write it: {_let_me(path)}"

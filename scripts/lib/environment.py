@@ -26,6 +26,18 @@ SOURCES = (
 """What the tests' environment holds from its sources."""
 
 
+def hand_over(path: Path) -> None:
+    """Give what root has made to the owner of the folder it is in, who is to change it later.
+
+    On Debian the first run of `up.py` is root's, and the checkout a user's.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    folder = path.parent.stat()
+    with contextlib.suppress(OSError):  # a file system without owners
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
 def test_environment() -> Path:
     """The environment that holds every service and the tests' own tools; its interpreter."""
     return ensure(ROOT / ".venv", ROOT / "tests" / "requirements.lock", sources=SOURCES)

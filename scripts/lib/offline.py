@@ -10,7 +10,7 @@ from pathlib import Path
 from lib import debian
 from lib.console import StepFailedError, note, run
 from lib.docker import answer
-from lib.environment import ROOT
+from lib.environment import ROOT, hand_over
 from lib.images import bases, is_here
 from lib.settings import Settings
 
@@ -136,6 +136,8 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
             path = ROOT / ".cache" / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(configuration, encoding="utf-8")
+            for made in (path.parent, path):
+                hand_over(made)
             values[setting] = str(path)
     return {name: value for name, value in values.items() if not settings.own(name)}
 

@@ -142,7 +142,12 @@ def test_a_model_that_cannot_be_read_is_not_replaced_by_another(
 
 
 @pytest.mark.parametrize("rest", [["--model", "a"], ["--model=a"]])
-def test_a_model_named_behind_the_dashes_is_the_only_one(rest: list[str]) -> None:
+def test_a_model_named_behind_the_dashes_is_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: list[str]
+) -> None:
+    (tmp_path / "none.env").touch()
+    monkeypatch.setenv("COMPOSE_ENV_FILES", str(tmp_path / "none.env"))
+    monkeypatch.delenv("MODEL", raising=False)
     options = foundry_host.parse(["--loopback", "--", *rest])
     assert "phi-4-mini" not in foundry_host.passed_on(options)
     assert "phi-4-mini" in foundry_host.passed_on(foundry_host.parse(["--loopback"]))

@@ -9,6 +9,7 @@ import pytest
 
 from lib import docker, environment, offline
 from lib.console import StepFailedError
+from lib.settings import Settings
 
 
 def lock(folder: Path) -> Path:
@@ -82,3 +83,31 @@ def test_an_engine_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
     monkeypatch.setattr(docker, "ANSWER_SECONDS", 0.2)
     assert docker.complaint() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners are of POSIX")
+def test_what_root_makes_in_a_checkout_is_its_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A first run with sudo must not leave a .env that its user cannot change."""
+    given: list[tuple[str, int]] = []
+
+    def chown(path: Path, user: int, _: int, *, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        given.append((path.name, user))
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(offline, "ROOT", tmp_path)
+    monkeypatch.setattr(offline, "pip_configuration", lambda: "[global]\n")
+    monkeypatch.setattr(offline, "npm_listing", lambda: "")
+    owner = tmp_path.stat().st_uid
+    here = Settings({}, tmp_path / ".env")
+    offline.build_settings(here, offline=False)
+    assert here.remember({"COMPOSE_PROFILES": "embedded"})
+    assert given == [(".cache", owner), ("pip.conf", owner), (".env", owner)]
+    assert here.remember({"COMPOSE_PROFILES": "containers,embedded"})
+    assert len(given) == 3, "a file that was there keeps its owner"
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    environment.hand_over(tmp_path / ".env")
+    assert len(given) == 3, "only root may"
