@@ -66,6 +66,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
     refuse_kind({}, {})  # an engine elsewhere, or Podman, is not one to be started
+    refuse_frozen()
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -100,6 +101,20 @@ def refuse_kind(server: Mapping[str, Any], info: Mapping[str, Any]) -> None:
     found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
     if found is not None:
         raise found
+
+
+def refuse_frozen() -> None:
+    """Refuse an engine that takes a question and never answers, as Docker Desktop may come to do.
+
+    Raises:
+        StepFailedError: with what wakes it.
+    """
+    asked = ("version", "--format", "{{.Server.Version}}")
+    if shutil.which("docker") and _asked(asked, ANSWER_SECONDS)[0] is None:
+        raise StepFailedError(
+            f"The Docker engine does not answer (no word within {ANSWER_SECONDS:.0f} s).",
+            f"Restart it: {how_to_restart()} Then run this again.",
+        )
 
 
 def endpoint() -> str:
@@ -289,7 +304,7 @@ def how_to_restart() -> str:
     """What restarts the engine on this system."""
     if sys.platform in {"win32", "darwin"} or is_desktop_client():
         return "Docker Desktop's menu has Restart."
-    return "`sudo systemctl restart docker`" if debian.has_systemd() else "end and start dockerd."
+    return "`sudo systemctl restart docker`." if debian.has_systemd() else "end and start dockerd."
 
 
 def how_to_upgrade() -> str:
