@@ -23,11 +23,11 @@ refuse() {
   exit 1
 }
 
-# Whether $1 is a number without a leading zero and one of the units of $2.
+# Whether $1 is a number of at most six digits, without a leading zero, and one of the units of $2.
 is_amount() {
   number=${1%%[!0-9]*}
   unit=${1#"$number"}
-  case $number in '' | 0* | ??????????*) return 1 ;; esac
+  case $number in '' | 0* | ???????*) return 1 ;; esac
   case $unit in '' | *[!A-Za-z]*) return 1 ;; esac
   case " $2 " in *" $unit "*) ;; *) return 1 ;; esac
 }
@@ -44,6 +44,15 @@ if [ "$seconds" -lt 5 ] || [ "$seconds" -gt 60 ]; then
 fi
 is_amount "$retention" 'h d w y' || refuse \
   "PROMETHEUS_RETENTION: '$retention' is not a time. Give a number and h, d, w or y, such as: 15d"
+case $retention in
+  *h) hours=1 ;;
+  *d) hours=24 ;;
+  *w) hours=168 ;;
+  *y) hours=8760 ;;
+esac
+# Prometheus counts nanoseconds, and from 293 years on refuses to start.
+[ "$((${retention%[hdwy]} * hours))" -le 876000 ] || refuse \
+  "PROMETHEUS_RETENTION: '$retention' is out of range. Give at most 100y, such as: 15d"
 is_amount "$size" 'MB GB TB' || refuse \
   "PROMETHEUS_RETENTION_SIZE: '$size' is not a size. Give a number and MB, GB or TB, such as: 1GB"
 # Only what is counted apart can be promised: the bounds of the gateway's histogram.

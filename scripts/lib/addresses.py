@@ -56,7 +56,8 @@ def bind_address(settings: Settings) -> values.Address:
         return values.bind_address(settings.get("BIND_ADDRESS", "127.0.0.1"))
     except values.ValueRefusedError as refused:
         raise StepFailedError(
-            f"BIND_ADDRESS: {refused}.", "Change BIND_ADDRESS in .env, or remove it there."
+            f"BIND_ADDRESS: {refused}.",
+            f"Change BIND_ADDRESS in {settings.place('BIND_ADDRESS')}, or remove it there.",
         ) from None
 
 
@@ -72,8 +73,35 @@ def port_of(settings: Settings, entry: Address) -> int:
     except values.ValueRefusedError:
         raise StepFailedError(
             f"{entry.port_setting} must be a port between 1 and {LARGEST_PORT}, found {value!r}.",
-            f"Change {entry.port_setting} in .env, or remove it there.",
+            f"Change {entry.port_setting} in {settings.place(entry.port_setting)}, or remove it "
+            "there.",
         ) from None
+
+
+def is_here(host: str) -> bool:
+    """Whether an address is one of this machine, so that a server can listen on it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:  # there may be no IPv6 at all
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def not_here(settings: Settings) -> tuple[str, str] | None:
+    """Why the ports cannot be published where they should be, and what mends it; else None.
+
+    Raises:
+        StepFailedError: the setting is not an address.
+    """
+    host = str(bind_address(settings))
+    if is_here(host):
+        return None
+    return (
+        f"BIND_ADDRESS {host} is not an address of this machine",
+        f"Set it to 127.0.0.1, or remove it from {settings.place('BIND_ADDRESS')}.",
+    )
 
 
 def is_free(host: str, port: int) -> bool:

@@ -73,6 +73,8 @@ def read_by_compose(settings: Settings, names: Iterable[str]) -> Mapping[str, st
         )
     except subprocess.TimeoutExpired:
         raise ComposeRefusesError(f"it has not answered in {SECONDS} s") from None
+    except OSError as error:
+        raise ComposeRefusesError(f"docker does not start: {error.strerror}") from None
     if done.returncode:
         raise ComposeRefusesError(_words(done.stderr.decode("utf-8", "replace")))
     service = json.loads(done.stdout)["services"]["a"]

@@ -1,9 +1,12 @@
 """How the scripts speak to a person: steps, results, and failures that say what to do."""
 
+import functools
 import io
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -21,8 +24,43 @@ class StepFailedError(Exception):
         self.remedy = remedy
 
 
-def survive_any_encoding() -> None:
-    """Have a console print "?" for a letter that it lacks, as Windows' older ones do for many."""
+def for_people(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
+    """Let a script's `main` print to whatever there is, and end in words whatever happens to it.
+
+    A letter that a console lacks is "?", and a stream that was closed prints nowhere. Ctrl-C, a
+    reader that has seen enough (`| head`) and what the system refuses end it with 1.
+    """
+
+    @functools.wraps(main)
+    def guarded(arguments: Sequence[str]) -> int:
+        _survive_any_stream()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `interpreter` left it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return main(arguments)
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            return 1
+        except BrokenPipeError:
+            # Python flushes once more at its end, and must not complain then.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            why = error.strerror or type(error).__name__
+            return failure(
+                StepFailedError(f"{what}{why}.", "Mend that on this machine, and run this again.")
+            )
+
+    return guarded
+
+
+def _survive_any_stream() -> None:
+    """Have a letter that a console lacks printed as "?", as Windows' older ones lack many."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as we run
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -142,7 +142,7 @@ def package_is_installed(name: str) -> bool:
     """Whether dpkg knows the package as installed."""
     query = ["dpkg-query", "-W", "-f=${Status}", name]
     try:
-        asked = subprocess.run(query, check=False, capture_output=True, text=True)
+        asked = subprocess.run(query, check=False, capture_output=True, text=True, errors="replace")
     except FileNotFoundError:
         return False
     return asked.stdout.endswith(" installed")

@@ -15,7 +15,7 @@ from typing import Any
 
 from lib import debian, kinds
 from lib.console import StepFailedError, note, run
-from lib.environment import ROOT
+from lib.environment import ROOT, hand_over
 
 OLDEST_ENGINE = (25, 0, 5)
 """First with health checks that ask often while starting, and whose internal networks do not
@@ -66,6 +66,7 @@ def ensure_engine(*, install: bool = True) -> Engine:
         StepFailedError: something is missing, stopped or too old and cannot be mended from here.
     """
     refuse_kind({}, {})  # an engine elsewhere, or Podman, is not one to be started
+    refuse_frozen()
     lacking = missing_parts()
     if lacking:
         if not install or not can_install():
@@ -100,6 +101,20 @@ def refuse_kind(server: Mapping[str, Any], info: Mapping[str, Any]) -> None:
     found = kinds.obstacle(answer("--version"), server, info, endpoint(), ROOT)
     if found is not None:
         raise found
+
+
+def refuse_frozen() -> None:
+    """Refuse an engine that takes a question and never answers, as Docker Desktop may come to do.
+
+    Raises:
+        StepFailedError: with what wakes it.
+    """
+    asked = ("version", "--format", "{{.Server.Version}}")
+    if shutil.which("docker") and _asked(asked, ANSWER_SECONDS)[0] is None:
+        raise StepFailedError(
+            f"The Docker engine does not answer (no word within {ANSWER_SECONDS:.0f} s).",
+            f"Restart it: {how_to_restart()} Then run this again.",
+        )
 
 
 def endpoint() -> str:
@@ -166,6 +181,7 @@ def _asked(arguments: Sequence[str], seconds: float) -> tuple[int | None, str]:
     try:
         asked = subprocess.run(
             ["docker", *arguments],
+            cwd=ROOT,  # where COMPOSE_FILE and COMPOSE_ENV_FILES lead from
             check=False,
             capture_output=True,
             encoding="utf-8",
@@ -288,7 +304,7 @@ def how_to_restart() -> str:
     """What restarts the engine on this system."""
     if sys.platform in {"win32", "darwin"} or is_desktop_client():
         return "Docker Desktop's menu has Restart."
-    return "`sudo systemctl restart docker`" if debian.has_systemd() else "end and start dockerd."
+    return "`sudo systemctl restart docker`." if debian.has_systemd() else "end and start dockerd."
 
 
 def how_to_upgrade() -> str:
@@ -303,7 +319,17 @@ def how_to_upgrade() -> str:
 
 def complaint() -> str:
     """Why the engine does not answer, in the docker client's words, in lower case."""
-    asked = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
+    try:
+        asked = subprocess.run(
+            ["docker", "version"],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     return asked.stderr.lower()
 
 
@@ -320,6 +346,7 @@ def launch() -> "subprocess.Popen[bytes]":
         )
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps({"pid": process.pid, "log": str(LOG)}), encoding="utf-8")
+    hand_over(RECORD.parent)
     return process
 
 

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.environment import ROOT
+from lib.console import StepFailedError
+from lib.environment import ROOT, hand_over
 from lib.foundry import python
 
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -67,8 +68,22 @@ def text_of(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text of `text_of`, every byte that is not changed as it was."""
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    """Write a text of `text_of`, every byte that is not changed as it was.
+
+    Raises:
+        StepFailedError: this user may not write it.
+    """
+    is_new = not path.exists()
+    try:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        if is_new:
+            hand_over(path)
+    except OSError as error:
+        problem = f"{path.name} cannot be written: {error.strerror or type(error).__name__}."
+        remedy = f"Let yourself write it: {_let_me(path)}"
+        if error.errno not in {errno.EACCES, errno.EPERM}:
+            remedy = "Mend that on this machine, and run this again."
+        raise StepFailedError(problem, remedy) from None
 
 
 def save_again(path: Path, encoding: str = _ONE_BYTE) -> str:
@@ -102,16 +117,24 @@ def _unreadable(path: Path, error: OSError) -> FileRefusedError:
         return FileRefusedError(f"{path.name} cannot be read: it is a folder", remedy)
     why = error.strerror or type(error).__name__
     if error.errno in {errno.EACCES, errno.EPERM}:
-        own = (
-            f'icacls "{name}" /grant "%USERNAME%:M"' if os.name == "nt" else f"chmod u+rw '{name}'"
-        )
         return FileRefusedError(
-            f"{path.name} cannot be read: {why}", f"Let yourself read it: {own}"
+            f"{path.name} cannot be read: {why}", f"Let yourself read it: {_let_me(path)}"
         )
     return FileRefusedError(
         f"{path.name} cannot be read: {why}",
         f"Remove {name}, or put a file of text there; .env.example has every setting.",
     )
+
+
+def _let_me(path: Path) -> str:
+    """The command that lets this user read and write a file, or make one in its folder."""
+    there = path if path.exists() else path.parent
+    name = _shown(there)
+    if os.name == "nt":
+        return f'icacls "{name}" /grant "%USERNAME%:M"'
+    if there.stat().st_uid == os.geteuid():
+        return f"chmod u+rw '{name}'"
+    return f"sudo chown $(id -u) '{name}'"  # made by an earlier run as root, most likely
 
 
 def _encoding(content: bytes) -> str:

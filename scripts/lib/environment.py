@@ -26,6 +26,18 @@ SOURCES = (
 """What the tests' environment holds from its sources."""
 
 
+def hand_over(path: Path) -> None:
+    """Give what root has made to the owner of the folder it is in, who is to change it later.
+
+    On Debian the first run of `up.py` is root's, and the checkout a user's.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    folder = path.parent.stat()
+    with contextlib.suppress(OSError):  # a file system without owners
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
 def test_environment() -> Path:
     """The environment that holds every service and the tests' own tools; its interpreter."""
     return ensure(ROOT / ".venv", ROOT / "tests" / "requirements.lock", sources=SOURCES)
@@ -69,17 +81,31 @@ def ensure(environment: Path, lock: Path, sources: Sequence[Path] = ()) -> Path:
         quiet=True,
         env=_uv_environment(),
     )
-    # A .pth file does what an editable installation does, without a build.
-    (_site_packages(python) / "foundry-chat.pth").write_text("\n".join(map(str, sources)))
+    point_at(sources, _site_packages(python))
     stamp.write_text(digest)
     return python
 
 
+def point_at(sources: Sequence[Path], packages: Path) -> None:
+    """Make packages importable from their sources, as an editable installation does.
+
+    Ways from here to there: the whole ones may hold letters that Python's encoding for such a file
+    lacks.
+
+    Args:
+        sources: folders that hold packages.
+        packages: an environment's own packages.
+    """
+    ways = "\n".join(os.path.relpath(source, packages) for source in sources)
+    (packages / "foundry-chat.pth").write_text(ways, encoding="ascii")
+
+
 def _site_packages(python: Path) -> Path:
     """Where an environment keeps its packages."""
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    told = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    return Path(told.stdout.strip())
+    path = "os.fsencode(sysconfig.get_path('purelib'))"
+    ask = f"import os, sys, sysconfig; sys.stdout.buffer.write({path})"
+    told = subprocess.run([python, "-c", ask], check=True, capture_output=True)
+    return Path(os.fsdecode(told.stdout))
 
 
 def _uv_environment() -> dict[str, str]:
@@ -101,17 +127,31 @@ def _pip_setting(name: str) -> str:
         check=False,
         capture_output=True,
         text=True,
+        errors="replace",
     )
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
 def _create(environment: Path) -> None:
-    """Make an empty virtual environment; Debian keeps `ensurepip` in a package of its own."""
+    """Make an empty virtual environment; Debian keeps `ensurepip` in a package of its own.
+
+    Raises:
+        StepFailedError: it cannot be made; with what Python says.
+    """
     shutil.rmtree(environment, ignore_errors=True)
     make = [sys.executable, "-m", "venv", str(environment)]
-    if subprocess.run(make, check=False, capture_output=True).returncode == 0:
+    done = subprocess.run(
+        make, check=False, capture_output=True, encoding="utf-8", errors="replace"
+    )
+    if done.returncode == 0:
         return
     shutil.rmtree(environment, ignore_errors=True)
+    said = f"{done.stdout}\n{done.stderr}".strip()
+    if "ensurepip" not in said and "No module named" not in said:
+        raise StepFailedError(
+            f"{environment.name} cannot be made: {said.splitlines()[-1] if said else 'no reason'}",
+            "Mend that (this user has to be able to write there), and run this again.",
+        )
     install_debian_packages(["python3-venv"])
     run(make, remedy="Install Python's venv module, then run this again.", quiet=True)
 

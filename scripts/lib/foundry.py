@@ -1,5 +1,6 @@
 """Finding the Foundry Local that already runs on this machine, and whether containers reach it."""
 
+import http.client
 import json
 import re
 import shutil
@@ -63,25 +64,65 @@ def find(*, in_virtual_machine: bool) -> Finding:
             this machine's loopback addresses.
     """
     for port, how in candidates():
-        if not is_foundry("127.0.0.1", port):
-            continue
-        if in_virtual_machine or listens_beyond_loopback(port):
-            return Finding(port, reachable=True, how=how)
-        return Finding(
-            port,
-            reachable=False,
-            how=how,
-            remedy=(
-                f"It listens on this machine's loopback address only, which containers on Linux "
-                f"cannot reach. Stop it and run `{python()} scripts/foundry_host.py` instead: that "
-                f"also listens on Docker's bridge."
-            ),
-        )
-    if is_wsl() and runs_on_windows(DEFAULT_PORT):
-        # Containers of Docker Desktop call Windows; those of an engine in WSL call WSL.
-        how = f"on Windows it answers on port {DEFAULT_PORT}"
-        return Finding(DEFAULT_PORT, reachable=in_virtual_machine, how=how, remedy=FROM_WSL)
-    return Finding(None, reachable=False, how=f"asked port {DEFAULT_PORT} and the foundry command")
+        if is_foundry("127.0.0.1", port):
+            return _on_this_machine(port, how, in_virtual_machine=in_virtual_machine)
+    on_windows = _on_windows(DEFAULT_PORT, in_virtual_machine=in_virtual_machine)
+    nothing = Finding(
+        None, reachable=False, how=f"asked port {DEFAULT_PORT} and the foundry command"
+    )
+    return on_windows or nothing
+
+
+def find_at(url: str, *, in_virtual_machine: bool) -> Finding:
+    """Look for Foundry Local at an address that the user has set for containers.
+
+    Args:
+        url: the address.
+        in_virtual_machine: as for `find`.
+    """
+    nothing = Finding(None, reachable=False, how="nothing answers there now")
+    try:
+        parts = urlsplit(values.origin(url))
+    except values.ValueRefusedError:
+        return nothing
+    name = parts.hostname or ""
+    host = "127.0.0.1" if name == HOST_NAME else f"[{name}]" if ":" in name else name
+    port = parts.port or DEFAULT_PORT
+    answers = is_foundry(host, port)
+    if name == HOST_NAME and answers:
+        return _on_this_machine(port, "it answers", in_virtual_machine=in_virtual_machine)
+    if name == HOST_NAME:
+        return _on_windows(port, in_virtual_machine=in_virtual_machine) or nothing
+    if name == "localhost" or is_loopback(name):
+        remedy = f"There {name} is the container itself: set FOUNDRY_URL=http://{HOST_NAME}:{port}"
+        how = "it answers" if answers else nothing.how
+        return Finding(port if answers else None, reachable=False, how=how, remedy=remedy)
+    return Finding(port, reachable=True, how="it answers") if answers else nothing
+
+
+def _on_this_machine(port: int, how: str, *, in_virtual_machine: bool) -> Finding:
+    """What answers this machine at its loopback address, and whether it answers containers."""
+    if in_virtual_machine or listens_beyond_loopback(port):
+        return Finding(port, reachable=True, how=how)
+    return Finding(
+        port,
+        reachable=False,
+        how=how,
+        remedy=(
+            f"It listens on this machine's loopback address only, which containers on Linux "
+            f"cannot reach. Stop it and run `{python()} scripts/foundry_host.py` instead: that "
+            f"also listens on Docker's bridge."
+        ),
+    )
+
+
+def _on_windows(port: int, *, in_virtual_machine: bool) -> Finding | None:
+    """What answers on Windows, seen from its Linux; None where nothing does."""
+    if not is_wsl() or not runs_on_windows(port):
+        return None
+    # Containers of Docker Desktop call Windows; those of an engine in WSL call WSL.
+    how = f"on Windows it answers on port {port}"
+    return Finding(port, reachable=in_virtual_machine, how=how, remedy=FROM_WSL)
 
 
 def is_wsl() -> bool:
@@ -130,23 +171,12 @@ def is_foundry(host: str, port: int) -> bool:
     return any(looks_like_status(fetch(f"http://{host}:{port}{route}")) for route in STATUS_ROUTES)
 
 
-def answers_at(url: str) -> bool:
-    """Whether a Foundry Local answers at an address meant for containers, asked from here."""
-    try:
-        parts = urlsplit(values.origin(url))
-    except values.ValueRefusedError:
-        return False
-    host = parts.hostname or ""
-    host = "127.0.0.1" if host == HOST_NAME else f"[{host}]" if ":" in host else host
-    return is_foundry(host, parts.port or DEFAULT_PORT)
-
-
 def fetch(url: str) -> bytes:
     """The body at an address, past any proxy; empty when there is none."""
     try:
         with _direct.open(url, timeout=TIMEOUT_SECONDS) as response:
             return bytes(response.read(65_536))
-    except (OSError, ValueError):
+    except (OSError, http.client.HTTPException, ValueError):  # whatever listens there may answer
         return b""
 
 

@@ -1,6 +1,7 @@
 """Which program listens on a port of this machine, as far as the system tells this user."""
 
 import csv
+import functools
 import re
 import shutil
 import subprocess
@@ -69,19 +70,11 @@ class Unseen:
 def unseen(port: int) -> Unseen | None:
     """What keeps a port that is not free, where the system says it: a reservation, a socket unit.
 
-    Windows (also from its Linux, WSL) refuses ports that it has reserved while nobody listens, and
     systemd listens for services, such as Cockpit at 9090, that have not started yet.
     """
-    netsh = shutil.which("netsh") or shutil.which("netsh.exe")
-    if netsh:
-        ranges = _output(netsh, "int", "ipv4", "show", "excludedportrange", "protocol=tcp")
-        if kinds.is_reserved(ranges, port):
-            return Unseen(
-                "reserved by Windows, though nobody listens there",
-                "In a terminal as administrator run `net stop winnat` and `net start winnat`, "
-                "which draws the reserved ranges anew (`netsh int ipv4 show excludedportrange "
-                "protocol=tcp` lists them)",
-            )
+    reservation = reserved(port)
+    if reservation is not None:
+        return reservation
     if shutil.which("systemctl"):
         listed = _output("systemctl", "list-sockets", "--all", "--output=json")
         unit = kinds.socket_unit(listed, port)
@@ -91,6 +84,29 @@ def unseen(port: int) -> Unseen | None:
                 f"If you do not need it, run `sudo systemctl disable --now {unit}`",
             )
     return None
+
+
+def reserved(port: int) -> Unseen | None:
+    """Windows' own claim to a port at which nobody listens; also asked from its Linux, WSL.
+
+    There a port that Windows keeps is free for all programs but Docker Desktop, which publishes on
+    Windows.
+    """
+    if not kinds.is_reserved(_reserved_ranges(), port):
+        return None
+    return Unseen(
+        "reserved by Windows, though nobody listens there",
+        "In a terminal as administrator run `net stop winnat` and `net start winnat`, "
+        "which draws the reserved ranges anew (`netsh int ipv4 show excludedportrange "
+        "protocol=tcp` lists them)",
+    )
+
+
+@functools.cache
+def _reserved_ranges() -> str:
+    netsh = shutil.which("netsh") or shutil.which("netsh.exe")
+    asked = ("int", "ipv4", "show", "excludedportrange", "protocol=tcp")
+    return _output(netsh, *asked) if netsh else ""
 
 
 def on(port: int, found: Iterable[Listener] | None = None) -> list[Listener]:

@@ -75,7 +75,8 @@ def bases_in(configuration: str) -> list[str]:
             a variable that is no stage.
     """
     found: list[str] = []
-    for service in json.loads(configuration)["services"].values():
+    # Some versions write each $ of a folder's name twice, so that their output is a file again.
+    for service in json.loads(configuration.replace("$$", "$"))["services"].values():
         build = service.get("build") or {}
         arguments = build.get("args") or {}
         found += [str(value) for name, value in arguments.items() if name.endswith("_IMAGE")]

@@ -7,6 +7,7 @@ f-strings, and nothing of the standard library that came later.
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,9 @@ def require():
     # type: () -> None
     """Return if this Python is new enough; else go on with a newer one, or end with 1."""
     if sys.version_info[:2] >= OLDEST:
+        # Until `console.for_people` has it, Ctrl-C ends this without a trace of what was imported.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         return
     found = ".".join(str(part) for part in sys.version_info[:3])
     newer, version = newer_on_this_machine()

@@ -4,18 +4,20 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from lib.addresses import ADDRESSES
 from lib.envfile import Problem, lost_extension
 from lib.environment import ROOT
 from lib.references import is_verbatim, unresolved
-from lib.rules import PORTS, RULES, SECRETS, Refused
-from lib.settings import Settings
+from lib.rules import BLOCKED_PORTS, DRIVE, PORTS, RULES, SECRETS, Refused
+from lib.settings import PROFILES, Settings
 from lib.sources import values
 
 _DEFAULT_PORTS = {entry.port_setting: entry.default_port for entry in ADDRESSES}
 _OUR_FILES = frozenset({"compose.yaml", "compose.offline.yaml", "compose.dev.yaml"})
 _PROFILES = re.compile(r"^\s+profiles:\s*\[([^\]]*)\]", re.MULTILINE)
+_LONGEST_PATH = 200
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OF_COMPOSE = frozenset(
     f"COMPOSE_{word}"
@@ -33,16 +35,29 @@ def problems(settings: Settings) -> list[Problem]:
     """Everything that is wrong with the settings, by name; a name is told of once."""
     if settings.unreadable:
         return [settings.unreadable]
-    found: dict[str, Problem] = {}
-    for one in (*_references(settings), *_values(settings), *_across(settings)):
-        found.setdefault(one.setting, one)
-    return list(found.values())
+    return _each_once(*_references(settings), *_values(settings), *_across(settings))
 
 
 def warnings(settings: Settings) -> list[Problem]:
-    """What has no effect, and was probably meant to have one."""
+    """What has not the effect that was meant, most likely; of names that have no problem."""
     lost = lost_extension(settings.path)
-    return [*([lost] if lost else []), *_misspelt(settings)]
+    wrong = {one.setting for one in problems(settings)}
+    found = _each_once(
+        *([lost] if lost else []),
+        *_misspelt(settings),
+        *_overruled(settings),
+        *_without_effect(settings),
+        *_blocked(settings),
+    )
+    return [one for one in found if one.setting not in wrong]
+
+
+def _each_once(*found: Problem) -> list[Problem]:
+    """The first problem of each setting."""
+    first: dict[str, Problem] = {}
+    for one in found:
+        first.setdefault(one.setting, one)
+    return list(first.values())
 
 
 def _misspelt(settings: Settings) -> Iterator[Problem]:
@@ -57,6 +72,61 @@ def _misspelt(settings: Settings) -> Iterator[Problem]:
                 f"{name} is no setting; did you mean {near[0]}?",
                 f"Mend the name in {settings.path.name}; .env.example has them all.",
             )
+
+
+def _overruled(settings: Settings) -> Iterator[Problem]:
+    """Lines of the file that change nothing, because another word counts."""
+    path = settings.path.name
+    for name in settings.repeated():
+        yield Problem(
+            name,
+            f"{name} is set more than once in {path}, and only the last line counts",
+            f"Leave one of them in {path}.",
+        )
+    for name in settings.overruled():
+        yield Problem(
+            name,
+            f"{name} has another value in the environment, which wins over {path}",
+            f"Unset it in the environment, or remove it from {path}.",
+        )
+
+
+def _blocked(settings: Settings) -> Iterator[Problem]:
+    """Ports at which a page can be published and not be opened."""
+    for name in PORTS:
+        if settings.get(name) in map(str, BLOCKED_PORTS):
+            yield Problem(
+                name,
+                f"{name} is {settings.get(name)}, which browsers do not open: it is kept for "
+                "something else",
+                f"Choose another port in {settings.place(name)}.",
+            )
+
+
+def _without_effect(settings: Settings) -> Iterator[Problem]:
+    """Settings that need another one, which is not there."""
+    password, email = "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_EMAIL"
+    if settings.get(password) and not settings.get(email).strip():
+        yield Problem(
+            password,
+            f"{password} makes no administrator without {email}: whoever opens the page first does",
+            f"Set {email} too, or remove {password} from {settings.place(password)}.",
+        )
+    view, profile = "DOCKER_VIEW_URL", "containers"
+    chosen = settings.get(PROFILES).split(",")
+    is_chosen = profile in chosen or "*" in chosen
+    if is_chosen and not settings.get(view).strip():
+        yield Problem(
+            PROFILES,
+            f"{PROFILES} has {profile}, but nobody looks at them without {view}",
+            f"Set {view}=http://docker-view:8080 in {settings.path.name}.",
+        )
+    if settings.get(view).strip() and not is_chosen:
+        yield Problem(
+            view,
+            f"{view} is set, but what answers there runs only in the profile {profile}",
+            f"Add {profile} to {PROFILES} in {settings.place(PROFILES)}.",
+        )
 
 
 def _references(settings: Settings) -> Iterator[Problem]:
@@ -102,10 +172,34 @@ def _values(settings: Settings) -> Iterator[Problem]:
 
 
 def _across(settings: Settings) -> Iterator[Problem]:
-    """Values that do not go together."""
+    """Values that do not go together, or not with this machine."""
+    yield from _paths(settings)
     yield from _ports(settings)
     yield from _open_webui(settings)
     yield from _compose(settings)
+
+
+def _paths(settings: Settings) -> Iterator[Problem]:
+    """Files and folders that are not there: Docker makes an empty folder, and a build fails."""
+    kinds = {"EMBEDDED_MODELS_DIR": ("folder", Path.is_dir)}
+    kinds |= dict.fromkeys(
+        ("BUILD_CA_BUNDLE", "BUILD_PIP_CONF", "BUILD_NPMRC"), ("file", Path.is_file)
+    )
+    for name, (kind, is_there) in kinds.items():
+        text = settings.own(name)
+        if not text.strip() or (DRIVE.match(text) and os.name != "nt"):
+            continue  # Docker Desktop knows Windows' folders in its Linux too
+        path = ROOT / text
+        try:
+            if text.startswith("~"):
+                path = Path(f"{Path.home()}{text[1:]}")  # as Compose does, whatever follows
+            there = is_there(path)
+        except (ValueError, RuntimeError):  # no name of a file; nobody's home
+            there = False
+        except OSError:  # hidden from this user, maybe not from Docker
+            there = True
+        if not there:
+            yield _mend(settings, name, f"there is no {kind} {str(path)[:_LONGEST_PATH]!r}")
 
 
 def _ports(settings: Settings) -> Iterator[Problem]:
@@ -116,13 +210,14 @@ def _ports(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 name,
                 f"{taken[number]} and {name} are both {number[:20]}",
-                f"Give one of them another port in {settings.path.name}.",
+                f"Give one of them another port in {settings.place(name)}.",
             )
         taken[number] = name
 
 
 def _open_webui(settings: Settings) -> Iterator[Problem]:
-    if settings.get("WEBUI_ADMIN_EMAIL") and not settings.get("WEBUI_ADMIN_PASSWORD"):
+    named = settings.get("WEBUI_ADMIN_EMAIL").strip()
+    if named and not settings.get("WEBUI_ADMIN_PASSWORD").strip():
         yield Problem(
             "WEBUI_ADMIN_PASSWORD",
             "WEBUI_ADMIN_EMAIL names an administrator without a password",
@@ -138,7 +233,8 @@ def _open_webui(settings: Settings) -> Iterator[Problem]:
             "WEBUI_AUTH",
             f"WEBUI_AUTH is off, which makes everybody who connects the administrator, and "
             f"BIND_ADDRESS {address} lets other machines connect",
-            f"Remove one of the two from {settings.path.name}.",
+            f"Remove WEBUI_AUTH from {settings.place('WEBUI_AUTH')}, or BIND_ADDRESS from "
+            f"{settings.place('BIND_ADDRESS')}.",
         )
 
 
@@ -163,6 +259,15 @@ def _compose(settings: Settings) -> Iterator[Problem]:
             return
     if not set(files) <= _OUR_FILES:
         return  # somebody's own files may bring profiles of their own
+    if "compose.yaml" not in files:
+        found = values.quoted(separator.join(files))
+        expected = f"compose.yaml{separator}compose.offline.yaml"
+        yield _mend(
+            settings,
+            "COMPOSE_FILE",
+            f"expected compose.yaml and what changes it, such as {expected}, found {found}",
+        )
+        return
     known = sorted({one for name in files for one in _profiles(name)})
     for profile in settings.get("COMPOSE_PROFILES").split(","):
         if profile and profile != "*" and profile not in known:
@@ -180,11 +285,10 @@ def _profiles(name: str) -> list[str]:
 
 
 def _mend(settings: Settings, name: str, problem: str) -> Problem:
-    path = settings.path.name
     return Problem(
         name,
         f"{name}: {problem}",
-        f"Mend {name} in {path}, or remove it there, then: docker compose up -d",
+        f"Mend {name} in {settings.place(name)}, or remove it there, then: docker compose up -d",
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lib import debian
 from lib.console import StepFailedError, note, run
 from lib.docker import answer, own_builder
-from lib.environment import ROOT
+from lib.environment import ROOT, hand_over
 from lib.images import bases, is_here
 from lib.settings import Settings
 
@@ -127,7 +127,10 @@ def import_folder(folder: Path, image: str) -> None:
 
 
 def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
-    """Where builds find this machine's certificates and package mirrors, where it has any."""
+    """Where builds find this machine's certificates and package mirrors, where it has any.
+
+    What the user has set is the user's, and not among them.
+    """
     values = {}
     named = (settings.get(name) for name in CERTIFICATE_SETTINGS)
     bundle = next((path for path in named if path and Path(path).is_file()), "")
@@ -146,8 +149,10 @@ def build_settings(settings: Settings, *, offline: bool) -> dict[str, str]:
             # What stands there already may be another run's, which reads it, or another user's.
             if not path.exists() or path.read_text(encoding="utf-8") != configuration:
                 path.write_text(configuration, encoding="utf-8")
+            for made in (path.parent, path):
+                hand_over(made)
             values[setting] = str(path)
-    return values
+    return {name: value for name, value in values.items() if not settings.own(name)}
 
 
 def npm_listing() -> str:
@@ -156,7 +161,8 @@ def npm_listing() -> str:
     if npm is None:
         return ""
     ask = [npm, "config", "list"]
-    return subprocess.run(ask, check=False, capture_output=True, text=True).stdout
+    done = subprocess.run(ask, check=False, capture_output=True, encoding="utf-8", errors="replace")
+    return done.stdout
 
 
 def npm_configuration(listing: str) -> str:
@@ -172,7 +178,11 @@ def npm_configuration(listing: str) -> str:
 def pip_configuration() -> str:
     """This machine's package index as a pip configuration for builds; empty if it is the usual."""
     asked = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+        [sys.executable, "-m", "pip", "config", "list"],
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     return configuration_from(asked.stdout)
 

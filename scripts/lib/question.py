@@ -1,5 +1,6 @@
 """Asking the model one question through the gateway, as any OpenAI client would."""
 
+import http.client
 import json
 import time
 import urllib.error
@@ -36,7 +37,7 @@ class Gateway:
             with _direct.open(f"{self.url}/status", timeout=10) as response:
                 status: dict[str, Any] = json.load(response)
                 return status
-        except (OSError, ValueError):
+        except (OSError, http.client.HTTPException, ValueError):
             return {}
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -77,8 +78,11 @@ class Gateway:
             "max_tokens": LONGEST_ANSWER_TOKENS,
         }
         with self._open("/v1/chat/completions", body) as response:
-            for line in response:
-                yield from pieces(line.decode("utf-8"), self.url)
+            try:
+                for line in response:
+                    yield from pieces(line.decode("utf-8"), self.url)
+            except (OSError, http.client.HTTPException, ValueError) as error:  # a line in two
+                raise self._silent(error) from error
 
     def _open(self, path: str, body: dict[str, Any] | None) -> Any:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
@@ -88,11 +92,14 @@ class Gateway:
             return _direct.open(request, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             raise failure_in(error.read(), self.url) from error
-        except OSError as error:
-            raise StepFailedError(
-                f"The gateway does not answer at {self.url}: {error}.",
-                "See `docker compose logs gateway`.",
-            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> StepFailedError:
+        return StepFailedError(
+            f"The gateway does not answer at {self.url}: {str(error) or type(error).__name__}.",
+            "See `docker compose logs gateway`.",
+        )
 
 
 def pieces(line: str, url: str) -> Iterator[str]:

@@ -16,13 +16,18 @@ Refused = values.ValueRefusedError
 
 LEAST_MEMORY_BYTES: Final = 256 * 1024**2
 """With less, Foundry Local does not even start."""
+MOST_MEMORY_BYTES: Final = 1024**5
+"""Far below 2^63, from which on Compose reads a negative limit."""
 LARGEST_GROUP: Final = 2**31 - 1
 _MEMORY = re.compile(
     r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,3})?) ?(?P<unit>[kmgt]?)(?:i?b)?", re.IGNORECASE
 )
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_AMOUNT = r"[1-9][0-9]{0,8}"
+DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_AMOUNT = r"[1-9][0-9]{0,5}"
+MOST_RETENTION_HOURS: Final = 876_000
+"""A hundred years; Prometheus counts nanoseconds, and from 293 years on refuses to start."""
+_HOURS: Final = {"h": 1, "d": 24, "w": 168, "y": 8760}
 PROMISES: Final = (
     *("0.32", "0.64", "1.28", "2.56", "5.12", "10.24", "20.48", "40.96", "81.92", "163.84"),
 )
@@ -60,12 +65,14 @@ def exact(rule: Rule) -> Rule:
 
 
 def port(text: str) -> object:
-    """A published port."""
+    """A published port; not all of its readers take one with zeros before it."""
     try:
-        return values.whole_number(text, 1, 65_535)
+        number = values.whole_number(text, 1, 65_535)
     except Refused:
-        expected = "expected a port from 1 to 65535"
-        raise Refused(f"{expected}, found {values.quoted(text)}") from None
+        number = 0
+    if text != str(number) or not number:
+        raise Refused(f"expected a port from 1 to 65535, found {values.quoted(text)}")
+    return number
 
 
 def bind_address(text: str) -> object:
@@ -84,15 +91,15 @@ def memory(text: str) -> object:
     if match is None:
         raise Refused(f"expected a size such as 6g, found {values.quoted(text)}")
     size = float(match["number"]) * _UNITS[match["unit"].lower()]
-    if size < LEAST_MEMORY_BYTES:
-        raise Refused(f"expected at least 256m, found {values.quoted(text)}")
+    if not LEAST_MEMORY_BYTES <= size <= MOST_MEMORY_BYTES:
+        raise Refused(f"expected 256m to 1024t, found {values.quoted(text)}")
     return size
 
 
 def folder(text: str) -> object:
     """A folder of this machine; Compose takes a bare name for a volume, and a colon for an end."""
-    rest = text[2:] if _DRIVE.match(text) else text
-    begins = text.startswith((".", "/", "~")) or rest is not text
+    rest = text[2:] if DRIVE.match(text) else text
+    begins = text.startswith((".", "/", "~/", "~\\")) or text == "~" or rest is not text
     if not begins or ":" in rest or not text.isprintable():
         raise Refused(
             f"expected a folder that begins with ./, / or ~/, without a colon, such as ./models, "
@@ -129,6 +136,14 @@ def amount(what: str, example: str, *units: str) -> Rule:
         return text
 
     return rule
+
+
+def retention(text: str) -> object:
+    """How long samples are kept, by the rule of monitoring/prometheus/start.sh."""
+    amount("a time", "15d", *_HOURS)(text)
+    if int(text[:-1]) * _HOURS[text[-1]] > MOST_RETENTION_HOURS:
+        raise Refused(f"expected at most 100y, found {values.quoted(text)}")
+    return text
 
 
 def scrape_interval(text: str) -> object:
@@ -172,6 +187,16 @@ PORTS: Final = (
     *("GATEWAY_PORT", "CHAINLIT_PORT", "OPEN_WEBUI_PORT", "WEBGPU_PORT", "GRAFANA_PORT"),
     *("PROMETHEUS_PORT", "HEALTHCHECK_PORT"),
 )
+BLOCKED_PORTS: Final = frozenset(
+    (
+        *(1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95),
+        *(101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179),
+        *(389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601),
+        *(636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000),
+        *(6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    )
+)
+"""Ports that no browser opens: https://fetch.spec.whatwg.org/#port-blocking."""
 SECRETS: Final = frozenset({"GATEWAY_API_KEY", "WEBUI_ADMIN_PASSWORD"})
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -198,7 +223,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "COMPOSE_FILE": anything,  # its separator is a setting too
     "DOCKER_GID": exact(group),
     "PROMETHEUS_SCRAPE_INTERVAL": exact(scrape_interval),
-    "PROMETHEUS_RETENTION": exact(amount("a time", "15d", "h", "d", "w", "y")),
+    "PROMETHEUS_RETENTION": exact(retention),
     "PROMETHEUS_RETENTION_SIZE": exact(amount("a size", "1GB", "MB", "GB", "TB")),
     "PROMISE_FIRST_TOKEN_SECONDS": exact(promise),
     "PROMETHEUS_WITHOUT": jobs,

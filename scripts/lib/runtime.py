@@ -4,8 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from lib import docker, foundry, kinds
-from lib.console import note
-from lib.settings import Settings
+from lib.console import StepFailedError, note
+from lib.settings import PROFILES, Settings
+
+EMBEDDED = frozenset({"embedded", "*"})
+"""The profiles that bring Foundry Local in a container."""
 
 
 @dataclass(frozen=True)
@@ -17,16 +20,28 @@ class Runtime:
 
 
 def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, dict[str, str]]:
-    """Decide which Foundry Local answers; returns it and the settings for it."""
+    """Decide which Foundry Local answers; returns it and the settings for it.
+
+    Args:
+        settings: of the user.
+        wish: whether one is to run in a container; None where that is to be found out.
+
+    Raises:
+        StepFailedError: the settings wish otherwise.
+    """
     choices: dict[str, str] = {}
     own_url = settings.own("FOUNDRY_URL")
+    in_machine, rootless = docker.runs_in_virtual_machine(), docker.is_rootless()
     if own_url:
-        found = any(foundry.answers_at(url.strip()) for url in own_url.split(","))
-        note(f"FOUNDRY_URL is {own_url}: {'it answers' if found else 'nothing answers there now'}")
+        found = any(
+            _at(url.strip(), in_virtual_machine=in_machine, rootless=rootless)
+            for url in own_url.split(",")
+            if url.strip()
+        )
     else:
-        finding = foundry.find(in_virtual_machine=docker.runs_in_virtual_machine())
-        if docker.is_rootless():
-            note(kinds.ROOTLESS.format(up=f"{foundry.python()} scripts/up.py"))
+        finding = foundry.find(in_virtual_machine=in_machine)
+        if rootless:
+            note(_rootless())
             finding = dataclasses.replace(finding, reachable=False, remedy="")
         found = finding.reachable
         if found:
@@ -38,12 +53,33 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
         if found and finding.port != foundry.DEFAULT_PORT:
             choices["FOUNDRY_URL"] = finding.url
 
-    profiles = [name for name in settings.own("COMPOSE_PROFILES").split(",") if name]
+    profiles = [name for name in settings.own(PROFILES).split(",") if name]
+    if wish is False and EMBEDDED & set(profiles):
+        raise StepFailedError(
+            f"--no-embedded, but {PROFILES} is {settings.own(PROFILES)!r}, which starts it.",
+            f"Leave the option out, or the profile in {settings.place(PROFILES)}.",
+        )
     embedded = wish if wish is not None else not found
-    if embedded and "embedded" not in profiles:
+    if embedded and not EMBEDDED & set(profiles):
         profiles.append("embedded")
-    if "embedded" in profiles:
+    embedded = bool(EMBEDDED & set(profiles))
+    if embedded:
         note("starting Foundry Local in a container (profile `embedded`)")
-    choices["COMPOSE_PROFILES"] = ",".join(profiles)
-    runtime = Runtime("embedded" in profiles, found or "embedded" in profiles)
+    choices[PROFILES] = ",".join(profiles)
+    runtime = Runtime(embedded, found or embedded)
     return runtime, {name: value for name, value in choices.items() if value}
+
+
+def _at(url: str, *, in_virtual_machine: bool, rootless: bool) -> bool:
+    """Whether containers reach a Foundry Local at an address that the user has set; says so."""
+    finding = foundry.find_at(url, in_virtual_machine=in_virtual_machine)
+    if rootless and finding.reachable and foundry.HOST_NAME in url:
+        finding = dataclasses.replace(finding, reachable=False, remedy=_rootless())
+    lost = finding.remedy and not finding.reachable
+    beyond = f"; containers cannot reach it. {finding.remedy}" if lost else ""
+    note(f"FOUNDRY_URL {url}: {finding.how}{beyond}")
+    return finding.reachable
+
+
+def _rootless() -> str:
+    return kinds.ROOTLESS.format(up=f"{foundry.python()} scripts/up.py")

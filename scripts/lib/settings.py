@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _OPENED = re.compile(rf"^{re.escape(BLOCK_START)}\r?\n", re.MULTILINE)
-_CHOSEN = re.compile(r"(?:COMPOSE_(?:PROFILES|FILE|PATH_SEPARATOR)|BUILD_[A-Z_]+)=")
+_CHOSEN = re.compile(r"(?:FOUNDRY_URL|COMPOSE_(?:PROFILES|FILE|PATH_SEPARATOR)|BUILD_[A-Z_]+)=")
 """What `up.py` writes into its block; another line in there is the user's."""
 
 
@@ -59,7 +60,12 @@ def with_block(text: str, values: Mapping[str, str]) -> str:
     """The text with these values in a marked block at its end; nothing to say leaves no block.
 
     Its lines end as those of the text do.
+
+    Raises:
+        ValueError: a name is none of those that `without_block` takes away again.
     """
+    if not all(_CHOSEN.match(f"{name}=") for name in values):
+        raise ValueError(f"not all of these are chosen by up.py: {', '.join(values)}")
     own = without_block(text)
     if not values:
         return own
@@ -95,9 +101,17 @@ class Settings:
             self._read()
 
     def _misnamed(self) -> Problem | None:
-        """What is wrong with the name of the file, where Compose's variable gives it one."""
+        """Why Compose would not read this file, where a variable of its own decides that."""
         name = "COMPOSE_ENV_FILES"
         named = self._environment.get(name, "")
+        switch = "COMPOSE_DISABLE_ENV_FILE"
+        is_on = self._environment.get(switch, "").lower() not in {"", "0", "f", "false"}
+        if is_on and not named and self.path.exists():
+            return Problem(
+                switch,
+                f"{switch} keeps Compose from reading {self.path.name}",
+                "Unset it, or set what you need in the environment and rename that file.",
+            )
         if "," in named:
             return Problem(
                 name,
@@ -145,6 +159,21 @@ class Settings:
         """A value that the user has set, or nothing."""
         return self._environment.get(name, self._own.get(name, ""))
 
+    def place(self, name: str) -> str:
+        """Where a setting is changed, as a sentence goes on after "in"."""
+        if name not in self._environment:
+            return self.path.name
+        return f"the environment, which wins over {self.path.name}"
+
+    def overruled(self) -> list[str]:
+        """The names to which the environment gives another value than the file."""
+        return [name for name, value in self._own.items() if self.own(name) != value]
+
+    def repeated(self) -> list[str]:
+        """The names that the user has set more than once in the file."""
+        names = Counter(one.name for one in assignments(without_block(self._text)))
+        return [name for name, times in names.items() if times > 1]
+
     def get(self, name: str, default: str = "") -> str:
         """A value that the user has set or an earlier run wrote down, or the default."""
         return self._environment.get(name, self._all.get(name, "")) or default
@@ -179,6 +208,9 @@ class Settings:
 
         What the user has set is left to the user; to a list of profiles a choice may add one.
         A file that cannot be read is left alone.
+
+        Raises:
+            StepFailedError: it may not be written.
         """
         if self.unreadable:
             return False

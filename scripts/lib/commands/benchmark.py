@@ -29,6 +29,7 @@ from lib import console, environment, prometheus
 MEASURED = ("gateway", "chainlit", "healthcheck", "webgpu")
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Prepare the environment, then hand over to the benchmark inside it."""
     if {"-h", "--help"} & set(arguments):
@@ -41,9 +42,8 @@ def main(arguments: Sequence[str]) -> int:
             prometheus.prepare()
     except console.StepFailedError as error:
         return console.failure(error)
-    env = dict(os.environ, PYTHONPATH=str(root / "tests"))
+    # The scripts come last: scripts/foundry_host.py must not hide the package of that name.
+    folders = (root / "tests", *environment.SOURCES, root / "scripts")
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, folders)))
     command = [str(python), "-m", "benchmarks", *arguments]
-    try:
-        return subprocess.run(command, cwd=root, env=env, check=False).returncode
-    except KeyboardInterrupt:
-        return 1
+    return subprocess.run(command, cwd=root, env=env, check=False).returncode

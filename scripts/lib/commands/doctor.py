@@ -17,7 +17,6 @@ off. Exit codes: 0 fine, 1 something is wrong, 2 wrong usage.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -45,23 +44,16 @@ CHECKS: tuple[Check, ...] = (
 """Everything that is looked at, in the order in which it is told."""
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Look at everything; returns the exit code."""
-    console.survive_any_encoding()
     options = parse(arguments)
     run = Run(CHECKS, Scene(Settings()))
-    try:
-        if options.json:
-            findings = list(run.findings())
-            print(document(findings), flush=True)
-        else:
-            findings = Report(sys.stdout).tell(run.findings())
-    except BrokenPipeError:  # whoever reads has seen enough; closing stdout must not complain again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 1
+    if options.json:
+        findings = list(run.findings())
+        print(document(findings), flush=True)
+    else:
+        findings = Report(sys.stdout).tell(run.findings())
     return 1 if worst(findings) == "failed" else 0
 
 

@@ -29,7 +29,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lib import bridge, console, environment, holders
+from lib import bridge, console, environment, holders, judgement
 from lib.command_line import Parser, port
 from lib.settings import Settings
 from lib.sources import (
@@ -49,9 +49,9 @@ DEFAULT_PORT = 51211
 DEFAULT_MODEL = "phi-4-mini"
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Install and run; returns the exit code."""
-    console.survive_any_encoding()
     options = parse(arguments)
     try:
         console.step("Foundry Local on this machine")
@@ -66,9 +66,6 @@ def main(arguments: Sequence[str]) -> int:
     except HostError as error:
         console.failure(console.StepFailedError(error.message, error.remedy))
         return 2 if isinstance(error, SettingsError) else 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 1
     if options.prepare:
         console.note(f"ready in {ENVIRONMENT.name}")
         return 0
@@ -81,9 +78,10 @@ def passed_on(options: argparse.Namespace) -> list[str]:
         f"http://{address}:{options.port}"
         for address in bridge.addresses(loopback=options.loopback)
     ]
+    named = options.model or any(word.partition("=")[0] == "--model" for word in options.rest)
     return [
         *pairs("--url", urls),
-        *pairs("--model", options.model or wanted_models()),
+        *pairs("--model", options.model if named else wanted_models()),
         *([] if options.models_dir is None else ["--models-dir", options.models_dir]),
         *options.rest,
     ]
@@ -133,8 +131,16 @@ def pairs(option: str, values: Sequence[str]) -> list[str]:
 
 
 def wanted_models() -> list[str]:
-    """The model that the stack is set to ask for."""
-    return [Settings().get("MODEL") or DEFAULT_MODEL]
+    """The model that the stack is set to ask for.
+
+    Raises:
+        StepFailedError: the settings cannot be read, or name none.
+    """
+    settings = Settings()
+    for one in judgement.problems(settings):
+        if one is settings.unreadable or one.setting == "MODEL":
+            raise console.StepFailedError(f"{one.message}.", f"{one.remedy} Or give --model ALIAS.")
+    return [settings.get("MODEL", DEFAULT_MODEL)]
 
 
 def serve(command: list[str]) -> int:

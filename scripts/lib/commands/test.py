@@ -47,6 +47,7 @@ class Options:
     pytest: tuple[str, ...]
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Run the chosen layers; returns the exit code."""
     options = parse(arguments)
@@ -71,9 +72,6 @@ def main(arguments: Sequence[str]) -> int:
         return run_pytest(python, layers, options.pytest)
     except console.StepFailedError as error:
         return console.failure(error)
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 1
     finally:
         if engine is not None and not options.keep:
             engine.stop_if_started_here()

@@ -31,7 +31,7 @@ from enum import Enum
 from itertools import islice
 
 from lib import composed, console, docker, foundry, holders, images, judgement, offline
-from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, port_of
+from lib.addresses import ADDRESSES, GATEWAY, address, bind_address, is_free, not_here, port_of
 from lib.command_line import Parser, seconds
 from lib.compose import Stack
 from lib.console import StepFailedError, note, step
@@ -58,9 +58,9 @@ OVERRIDES = tuple(
 """What Compose reads beside compose.yaml where nobody names files; the first one only."""
 
 
+@console.for_people
 def main(arguments: Sequence[str]) -> int:
     """Bring the stack up; returns the exit code."""
-    console.survive_any_encoding()
     options = parse(arguments)
     try:
         bring_up(options, Settings())
@@ -194,23 +194,28 @@ def check_room(needed: int, *, again: bool = False) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Refuse a port that somebody else holds.
+    """Refuse an address that is not this machine's, and a port that somebody else holds.
 
     Raises:
         StepFailedError: with the port and the setting that changes it.
     """
+    lost = not_here(settings)
+    if lost is not None:
+        raise StepFailedError(f"{lost[0]}.", lost[1])
     project = settings.get("COMPOSE_PROJECT_NAME", "foundry-chat")
     ours = {port for port, owner in docker.published_ports().items() if owner == project}
     host = str(bind_address(settings))
+    on_windows = foundry.is_wsl() and docker.runs_in_virtual_machine()
     for one in {entry.port_setting: entry for entry in ADDRESSES}.values():
         port = port_of(settings, one)
-        if port in ours or is_free(host, port):
+        kept = on_windows and holders.reserved(port)
+        if port in ours or (is_free(host, port) and not kept):
             continue
         known = holders.unseen(port)
         raise StepFailedError(
             f"Port {port} on {host} is {known.what if known else 'taken by another program'}.",
-            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in .env "
-            "to a free port.",
+            f"{known.remedy if known else 'End that program'}, or set {one.port_setting} in "
+            f"{settings.place(one.port_setting)} to a free port.",
         )
     note("ports are free, or ours already")
 

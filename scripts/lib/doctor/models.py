@@ -57,7 +57,7 @@ def as_the_gateway_sees_it(
         asked_for = scene.settings.own(setting)
         offered = catalog(here) if here else []
         known = any(naming.may_belong(wanted, name) for name in offered)
-        result = not_there(wanted, known=known, loaded=loaded, offered=offered, facts=facts)
+        result = not_there(scene, wanted, known=known, loaded=loaded, offered=offered, facts=facts)
         if status["ready"] and not asked_for:
             message = f"{result.message}; the built-in demo model answers instead"
             return Result("warning", message, result.remedy, facts)
@@ -84,7 +84,7 @@ def as_the_runtime_tells(scene: Scene, here: Sighting) -> Result:
     offered = catalog(here)
     if not any(naming.may_belong(wanted, name) for name in offered):
         loaded = _aliases(here.loaded)
-        return not_there(wanted, known=False, loaded=loaded, offered=offered, facts=facts)
+        return not_there(scene, wanted, known=False, loaded=loaded, offered=offered, facts=facts)
     if not here.loaded:
         return none_loaded(wanted, here, facts)
     names = ", ".join(_aliases(here.loaded))
@@ -107,6 +107,7 @@ def none_loaded(wanted: str, here: Sighting | None, facts: Mapping[str, Any]) ->
 
 
 def not_there(
+    scene: Scene,
     wanted: str,
     *,
     known: bool,
@@ -125,7 +126,8 @@ def not_there(
     shown = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
     return failed(
         f"no such model: Foundry Local knows no {wanted}" + (f"; it has {shown}" if names else ""),
-        f"Set MODEL to one of these in .env, then: {APPLY}" + (rest if has_command else ""),
+        f"Set MODEL to one of these in {scene.settings.place('MODEL')}, then: {APPLY}"
+        + (rest if has_command else ""),
         **{**facts, "alternatives": names},
     )
 

@@ -1,25 +1,20 @@
 """The published ports: free, ours, or taken, and then by whom."""
 
-import errno
-import socket
-import sys
-
-from lib import holders
-from lib.addresses import bind_address, is_free, port_of
+from lib import foundry, holders
+from lib.addresses import bind_address, is_free, not_here, port_of
 from lib.doctor.local import listeners
 from lib.doctor.parts import PARTS, Part
-from lib.doctor.results import Check, Result, ok
+from lib.doctor.results import Check, Result, failed, ok
 from lib.doctor.scene import Scene
 from lib.doctor.shell import script
 
 
 def check_ports(scene: Scene) -> Result | list[Result]:
     """Every port of this stack is free or its own."""
+    lost = not_here(scene.settings)
+    if lost is not None:
+        return failed(*lost)
     host = str(bind_address(scene.settings))
-    if not is_here(host):
-        message = f"BIND_ADDRESS {host} is not an address of this machine"
-        name = scene.settings.path.name
-        return Result("failed", message, f"Set it to 127.0.0.1, or remove it from {name}.")
     parts = [one for one in PARTS if one.name in scene.present()]
     wrong = [result for one in parts if (result := _taken(scene, host, one))]
     if wrong:
@@ -42,7 +37,10 @@ def _is_ours(scene: Scene, part: Part) -> bool:
 def _taken(scene: Scene, host: str, part: Part) -> Result | None:
     """Who else holds a part's port; None where nobody does."""
     port = port_of(scene.settings, part.address)
-    if _is_ours(scene, part) or is_free(host, port):
+    if _is_ours(scene, part):
+        return None
+    kept = foundry.is_wsl() and scene.in_virtual_machine() and holders.reserved(port)
+    if is_free(host, port) and not kept:
         return None
     who = next(iter(holders.on(port, listeners(scene))), None)
     other = scene.published().get(port, "")
@@ -73,23 +71,12 @@ def _taken(scene: Scene, host: str, part: Part) -> Result | None:
         "failed",
         f"port {port}, wanted for {part.title}, is {is_what}",
         f"{end[:1].upper()}{end[1:]}, or set {part.address.port_setting} in "
-        f"{scene.settings.path.name} to a free port; then: {script('up.py')}",
+        f"{scene.settings.place(part.address.port_setting)} to a free port; then: "
+        f"{script('up.py')}",
         facts,
         about=part.name,
         title=title,
     )
-
-
-def is_here(host: str) -> bool:
-    """Whether an address is one of this machine, so that a server can listen on it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError as error:
-            not_here = {errno.EADDRNOTAVAIL, 10049 if sys.platform == "win32" else 0}
-            return error.errno not in not_here and not isinstance(error, socket.gaierror)
-    return True
 
 
 CHECKS = (

@@ -135,7 +135,7 @@ def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
         message = f"frozen or overloaded: {one.url} accepts connections but does not answer"
         return message, f"Restart it: {restart}, or end it and: {start}"
     why = web.PROBLEMS.get(one.problem, one.problem)
-    mend = f"Mend FOUNDRY_URL in {scene.settings.path.name}, then: {APPLY}"
+    mend = f"Mend FOUNDRY_URL in {scene.settings.place('FOUNDRY_URL')}, then: {APPLY}"
     return f"{one.url}: {why}", f"Check that machine and its firewall. {mend}"
 
 
@@ -152,7 +152,7 @@ def _wrong_port(scene: Scene, one: Sighting, others: Sequence[Sighting]) -> tupl
     elif _needs_bridge(scene, others[0], foundry.HOST_NAME) and others[0].loopback_only:
         return f"{message}, for this machine only", _instead(scene, others[0])
     there = f"or start it where it is expected: {start_command(scene)}"
-    mend = f"Set FOUNDRY_URL={url} in {scene.settings.path.name}, then: {APPLY}"
+    mend = f"Set FOUNDRY_URL={url} in {scene.settings.place('FOUNDRY_URL')}, then: {APPLY}"
     return message, f"{mend}   ({there})"
 
 
@@ -191,7 +191,7 @@ def _out_of_reach(scene: Scene, one: Sighting, view: Mapping[str, Any]) -> Resul
     facts = {**one.facts(), "asked_by": asked_by, "reason": view.get("reason")}
     if one.name in {"localhost", "127.0.0.1", "::1"} and _for_a_container(scene):
         message = f"{one.url} means, inside a container, the container itself"
-        name = scene.settings.path.name
+        name = scene.settings.place("FOUNDRY_URL")
         url = f"http://{foundry.HOST_NAME}:{one.port}"
         return Result("failed", message, f"Set FOUNDRY_URL={url} in {name}, then: {APPLY}", facts)
     if _needs_bridge(scene, one) and kinds.is_rootless(scene.docker_info()):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lib import bridge
+from lib.commands import foundry_host
 from support.foundry import ROOT
 
 if TYPE_CHECKING:
@@ -112,3 +113,41 @@ def test_what_cannot_work_is_refused_before_anything_is_installed(
     said = result.stdout + result.stderr
     assert (result.returncode, says in said) == (code, True), said
     assert "To mend it: " in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("MODEL=qwen2.5-0.5b".encode("utf-16"), "saved as UTF-16"),
+        (b"MODEL=my model", "MODEL: expected a model's alias"),
+        (b"MODEL='qwen2.5-0.5b", "opens a quote"),
+    ],
+)
+def test_a_model_that_cannot_be_read_is_not_replaced_by_another(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    """It would be downloaded, and may have gigabytes."""
+    (tmp_path / "my.env").write_bytes(content)
+    environment = {k: v for k, v in os.environ.items() if k != "MODEL"}
+    command = [sys.executable, SCRIPT, "--loopback", "--models-dir", tmp_path / "absent"]
+    for options, code, found in (([], 1, says), (["--model", "a"], 2, "there is no such folder")):
+        result = subprocess.run(
+            [*command, *options],
+            env={**environment, "COMPOSE_ENV_FILES": str(tmp_path / "my.env")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, found in result.stderr) == (code, True), result.stderr
+
+
+@pytest.mark.parametrize("rest", [["--model", "a"], ["--model=a"]])
+def test_a_model_named_behind_the_dashes_is_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: list[str]
+) -> None:
+    (tmp_path / "none.env").touch()
+    monkeypatch.setenv("COMPOSE_ENV_FILES", str(tmp_path / "none.env"))
+    monkeypatch.delenv("MODEL", raising=False)
+    options = foundry_host.parse(["--loopback", "--", *rest])
+    assert "phi-4-mini" not in foundry_host.passed_on(options)
+    assert "phi-4-mini" in foundry_host.passed_on(foundry_host.parse(["--loopback"]))

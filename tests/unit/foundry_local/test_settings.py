@@ -109,6 +109,9 @@ def test_an_address_is_read(url: str, address: Address) -> None:
         ("http://*:51211", "neither"),
         ("http://+:51211", "neither"),
         ("http://127.0.0.1:65535", "next port"),
+        ("http://[::1", "form"),
+        ("51999", "form"),
+        ("http://[::g]:51211", "form"),
     ],
 )
 def test_a_bad_address_says_what_is_expected(url: str, says: str) -> None:

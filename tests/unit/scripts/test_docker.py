@@ -1,6 +1,7 @@
 """What is asked of the docker client, and how its answers are read."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_an_engine_that_refuses_this_user_is_told_from_one_that_is_not_running(
     problem = docker.why_silent("Cannot connect to the Docker daemon")
     assert "DOCKER_HOST=unix:///nobody/listens.sock" in problem.problem
     assert "unset DOCKER_HOST" in problem.remedy
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a #! line")
+def test_an_engine_that_hangs_is_not_taken_for_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Docker Desktop may come to do so: then its client answers, and the engine nothing."""
+    client = tmp_path / "docker"
+    client.write_text('#!/bin/sh\ncase "$*" in version*) exec sleep 600;; esac\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(docker, "ANSWER_SECONDS", 0.5)
+    with pytest.raises(StepFailedError, match="does not answer") as stopped:
+        docker.ensure_engine(install=False)
+    assert stopped.value.remedy.startswith("Restart it: ")
 
 
 # ---- Published ports -----------------------------------------------------------------------------

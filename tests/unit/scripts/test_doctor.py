@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import threading
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from lib import holders
-from lib.commands import doctor
+from lib import addresses, holders
+from lib.commands import doctor, up
 from lib.compose import Container
+from lib.console import StepFailedError
 from lib.doctor import (
     configuration,
     machine,
+    models,
     monitoring,
     pages,
     parts,
@@ -241,10 +244,22 @@ def test_a_misspelt_setting_is_told_with_its_right_name(
 def test_good_settings_are_named_and_their_values_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = judged(tmp_path, monkeypatch, b"MODEL=phi-4-mini\nWEBUI_ADMIN_PASSWORD=swordfish\n")
+    text = b"MODEL=phi-4-mini\nWEBUI_ADMIN_EMAIL=a@b.c\nWEBUI_ADMIN_PASSWORD=swordfish\n"
+    found = judged(tmp_path, monkeypatch, text)
     assert [one.state for one in found] == ["ok"]
     assert "WEBUI_ADMIN_PASSWORD" in found[0].message
     assert "swordfish" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"), [({"MODEL": "phi-5"}, "the environment, which wins"), ({}, ".env")]
+)
+def test_an_unknown_model_is_mended_where_it_was_set(
+    tmp_path: Path, given: dict[str, str], place: str
+) -> None:
+    here = Scene(Settings(given, tmp_path / ".env"))
+    told = models.not_there(here, "phi-5", known=False, loaded=["a"], offered=[], facts={})
+    assert f"Set MODEL to one of these in {place}" in str(told.remedy)
 
 
 # ---- Who listens ---------------------------------------------------------------------------------
@@ -280,10 +295,30 @@ def test_lsof_is_read_with_a_process_of_several_ports() -> None:
     ]
 
 
-def test_an_address_that_is_not_this_machines_is_told_apart() -> None:
-    assert ports.is_here("127.0.0.1")
-    assert ports.is_here("0.0.0.0")
-    assert not ports.is_here("192.0.2.1")  # RFC 5737: nobody's
+def test_an_address_that_is_not_this_machines_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert addresses.is_here("127.0.0.1")
+    assert addresses.is_here("0.0.0.0")
+    for lost in ("192.0.2.1", "[2001:db8::1]", "[fe80::1]"):  # nobody's, and one that needs a zone
+        settings = Settings({"BIND_ADDRESS": lost}, tmp_path / ".env")
+        result = ports.check_ports(Scene(settings))
+        assert isinstance(result, results.Result)
+        assert (
+            result.message == f"BIND_ADDRESS {lost.strip('[]')} is not an address of this machine"
+        )
+        with pytest.raises(StepFailedError) as stopped:
+            up.check_ports(settings)
+        assert (stopped.value.problem, stopped.value.remedy) == (
+            f"{result.message}.",
+            result.remedy,
+        )
+
+    def no_ipv6(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(addresses.socket, "socket", no_ipv6)
+    assert not addresses.is_here("::1")
 
 
 # ---- Foundry Local -------------------------------------------------------------------------------
@@ -313,7 +348,7 @@ def test_stopped_and_on_another_port_are_told_apart(tmp_path: Path) -> None:
     assert moved.message.startswith("wrong port: ")
     assert moved.message.endswith("Foundry Local answers on port 51211")
     assert moved.remedy is not None
-    assert "Set FOUNDRY_URL=http://host.docker.internal:51211 in .env" in moved.remedy
+    assert "Set FOUNDRY_URL=http://host.docker.internal:51211 in the environment" in moved.remedy
 
 
 def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Our reader of .env and Compose's own give the same answers, on odd files and on drawn ones."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -249,3 +250,14 @@ def test_a_compose_that_hangs_is_said_to(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(composed, "SECONDS", 0.2)
     (found,) = composed.disagreements(of(tmp_path, b"MODEL=x\n"))
     assert found.message == "Compose refuses .env: it has not answered in 0.2 s"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program is told by its name there")
+def test_a_docker_that_does_not_start_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A program of another machine's kind."""
+    (tmp_path / "docker").write_text("neither a script nor a program", encoding="utf-8")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(docker, "answer", lambda *_: "9.0")
+    (found,) = composed.disagreements(of(tmp_path, b"MODEL=x\n"))
+    assert found.message == "Compose refuses .env: docker does not start: Exec format error"

@@ -1,5 +1,6 @@
 """A .env saved in every way that people's editors and shells save it: used, or told how to mend."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,40 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     problem = refused(Settings({}, tmp_path / ".env"))
     assert "Permission denied" in problem.message
     assert "chmod u+rw" in problem.remedy
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners are of POSIX")
+@pytest.mark.parametrize(("owner", "command"), [(0, "chmod u+rw"), (1, "sudo chown $(id -u)")])
+def test_a_file_that_may_not_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, command: str
+):
+    """A first run as root leaves a file that later ones may read and not write."""
+    path = tmp_path / ".env"
+    path.write_text("MODEL=a\n")
+    here = Settings({}, path)
+
+    def no(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", no)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + owner)
+    with pytest.raises(StepFailedError) as stopped:
+        here.remember({"COMPOSE_PROFILES": "embedded"})
+    assert stopped.value.problem == ".env cannot be written: Permission denied."
+    assert f"{command} '" in stopped.value.remedy
+    assert path.read_text() == "MODEL=a\n"
+
+
+@pytest.mark.parametrize("switch", ["1", "true", "T"])
+def test_a_file_that_compose_is_told_to_leave_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str
+):
+    monkeypatch.setattr("lib.settings.ROOT", tmp_path)
+    environment = {"COMPOSE_DISABLE_ENV_FILE": switch}
+    assert Settings(environment).unreadable is None, "there is none"
+    (tmp_path / ".env").write_text("MODEL=a\n")
+    assert "keeps Compose from reading .env" in refused(Settings(environment)).message
+    assert Settings({"COMPOSE_DISABLE_ENV_FILE": "false"}).get("MODEL") == "a"
 
 
 def test_a_link_to_itself_is_told(tmp_path: Path):

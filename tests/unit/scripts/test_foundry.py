@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from lib import foundry
+from support.talking import talking
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -111,12 +112,28 @@ def server(routes: dict[str, object]) -> Iterator[int]:
 def test_every_generation_is_recognised(routes: dict[str, object]):
     with server(routes) as port:
         assert foundry.is_foundry("127.0.0.1", port)
-        assert foundry.answers_at(f"http://host.docker.internal:{port}")
+        at = f"http://host.docker.internal:{port}"
+        assert foundry.find_at(at, in_virtual_machine=True).reachable
 
 
 @pytest.mark.parametrize("routes", [{}, {"/status": {"status": "ok"}}, {"/status": [1]}])
 def test_another_server_is_not_taken_for_it(routes: dict[str, object]):
     with server(routes) as port:
+        assert not foundry.is_foundry("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+def test_what_speaks_no_http_is_not_taken_for_it(said: bytes):
+    with talking(said) as port:
         assert not foundry.is_foundry("127.0.0.1", port)
 
 
@@ -136,3 +153,32 @@ def test_on_linux_a_loopback_only_server_is_found_but_out_of_reach(monkeypatch: 
     assert "scripts/foundry_host.py" in on_engine.remedy
     assert on_desktop.reachable
     assert on_desktop.url == f"http://host.docker.internal:{port}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_an_address_of_the_users_own_is_judged_by_the_same_measure():
+    with server({"/status": {"endpoints": [], "modelCachePath": "x"}}) as port:
+        at = f"host.docker.internal:{port}"
+        on_engine = foundry.find_at(at, in_virtual_machine=False)
+        assert foundry.find_at(at, in_virtual_machine=True).reachable
+    assert (on_engine.port, on_engine.reachable) == (port, False)
+    assert "scripts/foundry_host.py" in on_engine.remedy
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "127.0.0.2"])
+@pytest.mark.parametrize("in_virtual_machine", [True, False])
+def test_loopback_is_never_in_reach_of_a_container(name: str, *, in_virtual_machine: bool):
+    """What answers this machine there would answer no container: each has a loopback of its own."""
+    with server({"/status": {"endpoints": [], "modelCachePath": "x"}}) as port:
+        found = foundry.find_at(f"http://{name}:{port}/v1", in_virtual_machine=in_virtual_machine)
+    assert not found.reachable
+    assert f"set FOUNDRY_URL=http://host.docker.internal:{port}" in found.remedy
+
+
+def test_on_windows_it_is_found_by_an_address_of_the_users_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(foundry, "is_foundry", lambda *_: False)
+    monkeypatch.setattr(foundry, "is_wsl", lambda: True)
+    monkeypatch.setattr(foundry, "runs_on_windows", lambda _: True)
+    at = "http://host.docker.internal:51211"
+    assert foundry.find_at(at, in_virtual_machine=True).reachable
+    assert not foundry.find_at(at, in_virtual_machine=False).reachable

@@ -17,6 +17,7 @@ from lib import docker, images, offline
 from lib.commands import up
 from lib.compose import Stack
 from lib.console import StepFailedError
+from lib.environment import ROOT
 from lib.settings import Settings, with_block
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a #! line")
@@ -71,6 +72,29 @@ def test_the_images_are_those_that_compose_and_dockerfiles_name(tmp_path: Path) 
     }
     told = images.bases_in(json.dumps({"services": services}))
     assert told == ["ghcr.io/o/w:v1", "nginx:1"]
+
+
+@pytest.mark.parametrize("written", ["$", "$$"])
+def test_a_checkout_whose_name_has_a_dollar_is_read(tmp_path: Path, written: str) -> None:
+    """Versions of Compose differ in how they write it."""
+    folder = tmp_path / "my $HOME"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM nginx:1\n")
+    context = str(folder).replace("$", written)
+    assert images.bases_in(json.dumps({"services": {"a": {"build": {"context": context}}}})) == [
+        "nginx:1"
+    ]
+
+
+def test_compose_is_asked_where_its_files_are(
+    commands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COMPOSE_ENV_FILES may name one by the way from there, wherever the script is called."""
+    play(commands)
+    script = (commands / "docker").read_text()
+    (commands / "docker").write_text(f"{script}import os\nprint(os.getcwd())\n")
+    monkeypatch.chdir(tmp_path)
+    assert docker.answer("ps") == str(ROOT)
 
 
 def test_asking_for_a_manifest_is_enough(commands: Path) -> None:
@@ -272,6 +296,19 @@ def test_a_remembered_choice_is_reconsidered_aloud(
     assert "--online" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("separator", ["", ";"])
+def test_files_are_separated_as_the_user_says(
+    tmp_path: Path, registry: dict[str, bool], separator: str
+) -> None:
+    here = Settings({"COMPOSE_PATH_SEPARATOR": separator}, tmp_path / ".env")
+    assert not registry["asked"]
+    chosen = up.choose_images(up.parse(["--offline"]), here, Stack())[1]
+    assert chosen["COMPOSE_PATH_SEPARATOR"] == (separator or ":")
+    assert chosen["COMPOSE_FILE"] == f"compose.yaml{separator or ':'}compose.offline.yaml"
+    own = Settings({"COMPOSE_FILE": chosen["COMPOSE_FILE"]}, tmp_path / ".env")
+    assert up.offline_files(own) == {}, "nor are files of one's own"
+
+
 def test_the_users_own_choice_asks_nobody(tmp_path: Path, registry: dict[str, bool]) -> None:
     assert is_offline(settings(tmp_path, own=OFFLINE["COMPOSE_FILE"]))
     assert not registry["asked"]
@@ -348,16 +385,6 @@ def test_an_override_that_compose_reads_by_itself_is_kept(
     assert up.own_files(settings(tmp_path)) == wanted
     told = up.offline_files(settings(tmp_path))
     assert told["COMPOSE_FILE"] == ":".join([*wanted, "compose.offline.yaml"])
-
-
-def test_the_users_own_files_and_separator_are_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_text("COMPOSE_PATH_SEPARATOR=;\n")
-    separated = "compose.yaml;compose.offline.yaml"
-    wanted = {"COMPOSE_PATH_SEPARATOR": ";", "COMPOSE_FILE": separated}
-    assert up.offline_files(Settings({}, path)) == wanted
-    path.write_text(f"COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE={separated}\n")
-    assert up.offline_files(Settings({}, path)) == {}
 
 
 def test_files_that_leave_out_the_one_without_a_registry_are_refused(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lib import docker, foundry, kinds
+from lib.commands import up
 from lib.console import StepFailedError
 from lib.doctor import engine, ports, runtime
 from lib.doctor.local import Sighting
@@ -240,3 +241,28 @@ def test_a_port_that_systemd_holds_is_told_with_its_unit(
     assert found is not None
     assert found.message.endswith("is held by systemd for cockpit.socket")
     assert str(found.remedy).startswith("Run `systemctl disable cockpit.socket`, or set PROMETHEUS")
+
+
+@pytest.mark.parametrize(("system", "told"), [("Docker Desktop", True), ("Ubuntu 24.04", False)])
+def test_from_wsl_a_port_that_windows_keeps_is_told_where_docker_desktop_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, *, told: bool
+) -> None:
+    """In WSL itself it is free; only Docker Desktop, which publishes on Windows, cannot have it."""
+    monkeypatch.setattr(foundry, "is_wsl", lambda: True)
+    monkeypatch.setattr(docker, "runs_in_virtual_machine", lambda: told)
+    monkeypatch.setattr(docker, "published_ports", dict)
+    monkeypatch.setattr(ports.holders, "_reserved_ranges", lambda: "  9000   9100  *\n")
+    monkeypatch.setattr(ports, "is_free", lambda *_: True)
+    monkeypatch.setattr(up, "is_free", lambda *_: True)
+    monkeypatch.setattr(ports, "_is_ours", lambda *_: False)
+    here = scene(tmp_path, {**INFO, "OperatingSystem": system})
+    here.remembered("published", dict)
+    here.remembered("listeners", list)
+    found = [ports._taken(here, "127.0.0.1", one) for one in ports.PARTS]
+    named = [one.message for one in found if one is not None]
+    assert ["reserved by Windows" in one for one in named] == ([True] if told else [])
+    if told:
+        with pytest.raises(StepFailedError, match=r"Port 9090 .* is reserved by Windows"):
+            up.check_ports(here.settings)
+    else:
+        up.check_ports(here.settings)

@@ -57,6 +57,22 @@ def test_certificates_named_in_the_environment_are_passed_on(tmp_path: Path):
     assert offline.build_settings(settings, offline=False)["BUILD_CA_BUNDLE"] == str(bundle)
 
 
+def test_what_the_user_has_set_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What `up.py` chooses wins over .env where Compose runs."""
+    monkeypatch.setattr(offline, "ROOT", tmp_path)
+    monkeypatch.setattr(offline, "pip_configuration", lambda: "[global]\n")
+    monkeypatch.setattr(offline, "npm_listing", lambda: "registry = https://mirror.example\n")
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    path = tmp_path / ".env"
+    own = ("BUILD_CA_BUNDLE", "BUILD_PIP_CONF", "BUILD_NPMRC")
+    assert set(offline.build_settings(Settings({"PIP_CERT": str(bundle)}, path), offline=True)) == {
+        *own
+    }
+    path.write_text("".join(f"{name}=./mine\n" for name in own))
+    assert offline.build_settings(Settings({"PIP_CERT": str(bundle)}, path), offline=True) == {}
+
+
 def test_certificates_that_are_not_there_are_not_passed_on(tmp_path: Path):
     settings = Settings({"SSL_CERT_FILE": str(tmp_path / "absent.pem")}, tmp_path / ".env")
     assert "BUILD_CA_BUNDLE" not in offline.build_settings(settings, offline=False)

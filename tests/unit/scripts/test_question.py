@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lib.console import StepFailedError
-from lib.question import failure_in, pieces, progress_line, reason
+from lib.question import Gateway, failure_in, pieces, progress_line, reason
+from support.talking import talking
 
 URL = "http://127.0.0.1:8000"
 ERROR = {"message": "Nothing listens there. Start it.", "code": "x", "remedy": "Start it."}
@@ -29,6 +30,23 @@ def test_an_error_within_the_stream_is_a_failed_step():
         list(pieces("data: " + json.dumps({"error": ERROR}), URL))
     assert failed.value.problem == "Nothing listens there."
     assert failed.value.remedy == "Start it."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"no HTTP",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ndata:\r\nzz\r\n",
+    ],
+)
+def test_a_gateway_that_breaks_off_is_a_failed_step(monkeypatch: pytest.MonkeyPatch, said: bytes):
+    monkeypatch.setattr(Gateway, "default_model", lambda _: "foundry-demo")
+    with talking(said) as port:
+        gateway = Gateway(f"http://127.0.0.1:{port}", "key")
+        assert gateway.status() == {}
+        with pytest.raises(StepFailedError, match="The gateway does not answer") as failed:
+            list(gateway.ask("Who are you?"))
+    assert "logs gateway" in failed.value.remedy
 
 
 def test_an_answer_of_another_shape_is_shown_as_it_is():

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from lib import docker
+from lib.console import StepFailedError
 from lib.runtime import choose_runtime
 from lib.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def docker_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its containers reach this machine's loopback addresses."""
+    monkeypatch.setattr(docker, "runs_in_virtual_machine", lambda: True)
+    monkeypatch.setattr(docker, "is_rootless", lambda: False)
 
 
 @pytest.fixture
@@ -27,7 +36,7 @@ def running() -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://host.docker.internal:{server.server_port}"
         server.shutdown()
 
 
@@ -36,7 +45,7 @@ def stopped() -> Iterator[str]:
     """An address where nothing listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{unused.getsockname()[1]}"
+        yield f"http://host.docker.internal:{unused.getsockname()[1]}"
 
 
 def test_one_that_answers_is_used(running: str, tmp_path: Path):
@@ -74,3 +83,37 @@ def test_profiles_of_the_users_own_are_kept(stopped: str, tmp_path: Path):
     own = {"FOUNDRY_URL": stopped, "COMPOSE_PROFILES": "more"}
     _, choices = choose_runtime(Settings(own, tmp_path / ".env"), wish=None)
     assert choices == {"COMPOSE_PROFILES": "more,embedded"}
+
+
+def test_one_that_answers_this_machine_alone_is_stood_in_for(
+    running: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    local = running.replace("host.docker.internal", "localhost")
+    runtime, _ = choose_runtime(Settings({"FOUNDRY_URL": local}, tmp_path / ".env"), wish=None)
+    assert runtime.embedded
+    said = capsys.readouterr().out
+    assert f"FOUNDRY_URL {local}: it answers; containers cannot reach it." in said
+    assert f"set FOUNDRY_URL={running}" in said
+
+
+def test_a_rootless_engine_stands_in_for_what_is_on_this_machine(
+    running: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(docker, "is_rootless", lambda: True)
+    runtime, _ = choose_runtime(Settings({"FOUNDRY_URL": running}, tmp_path / ".env"), wish=None)
+    assert runtime.embedded
+    assert "Docker runs rootless here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("profiles", ["embedded", "containers,embedded", "*"])
+def test_a_wish_against_the_settings_is_not_passed_over(
+    running: str, tmp_path: Path, profiles: str
+):
+    settings = Settings({"FOUNDRY_URL": running, "COMPOSE_PROFILES": profiles}, tmp_path / ".env")
+    with pytest.raises(StepFailedError, match="--no-embedded, but COMPOSE_PROFILES is"):
+        choose_runtime(settings, wish=False)
+    runtime, choices = choose_runtime(settings, wish=None)
+    assert (runtime.embedded, choices) == (True, {"COMPOSE_PROFILES": profiles})

@@ -64,6 +64,27 @@ def test_what_was_written_down_is_not_the_users_own(tmp_path: Path):
     assert again.own("COMPOSE_PROFILES") == ""
 
 
+@pytest.mark.parametrize(
+    "name", ["FOUNDRY_URL", "COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROFILES"]
+)
+def test_whatever_is_written_down_is_chosen_anew_by_the_next_run(tmp_path: Path, name: str):
+    """Foundry Local may be at another port after each start."""
+    file = tmp_path / ".env"
+    file.write_text("MODEL=a\n")
+    for value in ("first", "second"):
+        here = Settings({}, file)
+        assert here.own(name) == ""
+        assert here.remember({name: value})
+        assert Settings({}, file).get(name) == value
+    assert Settings({}, file).remember({})
+    assert file.read_text() == "MODEL=a\n"
+
+
+def test_nothing_else_is_written_down():
+    with pytest.raises(ValueError, match="MODEL"):
+        with_block("", {"MODEL": "a"})
+
+
 def test_remembering_the_same_again_changes_nothing(tmp_path: Path):
     file = tmp_path / ".env"
     assert Settings({}, file).remember({"COMPOSE_PROFILES": "embedded"})

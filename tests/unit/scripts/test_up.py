@@ -1,9 +1,6 @@
 """The command line of up.py and its small decisions."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,6 @@ import pytest
 from lib import addresses
 from lib.commands import foundry_host, up
 from lib.console import StepFailedError
-from lib.environment import ROOT
 from lib.settings import Settings
 
 
@@ -51,16 +47,6 @@ def test_a_port_that_is_none_is_wrong_usage(
         foundry_host.parse([f"--port={number}"])
     assert ended.value.code == 2
     assert "--port: expected a port from 1 to 65535" in capsys.readouterr().err
-
-
-def test_a_console_that_lacks_a_letter_prints_on() -> None:
-    """As on Windows, where output that goes into a file is in the old encoding."""
-    say = "from lib import console as c; c.survive_any_encoding(); c.note('ok \u2713 \U0001f600')"
-    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT / "scripts")}
-    done = subprocess.run(
-        [sys.executable, "-c", say], env=environment, check=False, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (0, "    ok ? ?\n"), done.stderr
 
 
 def test_help_is_the_docstring(capsys: pytest.CaptureFixture[str]):

@@ -32,6 +32,8 @@ def _run(stopping: Stopping | None) -> int:
     from foundry_host.settings import read_settings  # noqa: PLC0415
 
     keep_loopback_direct()
+    # Whoever read along may have left (`| head`): it serves on, without a trace for each line.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     try:
         if stopping is None:

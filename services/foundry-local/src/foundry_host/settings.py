@@ -227,8 +227,8 @@ def parse_address(url: str) -> Address:
     expected = SettingsError(
         f"--url {url} is not of the form http://ADDRESS:PORT.", f"For example: {DEFAULT_URL}."
     )
-    parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
         host, port = parts.hostname, parts.port
     except ValueError:
         raise expected from None
@@ -237,7 +237,7 @@ def parse_address(url: str) -> Address:
         raise SettingsError(
             f"--url {url}: Foundry Local speaks plain HTTP only.", "Write http:// instead."
         )
-    if parts.scheme == "http" and host and port is None and not any(rest):
+    if parts.scheme == "http" and host and port is None and not any(rest) and not host.isdecimal():
         raise SettingsError(
             f"--url {url} names no port.", f"Add one: {url.rstrip('/')}:{DEFAULT_PORT}."
         )
