@@ -71,6 +71,29 @@ async def test_settings_offer_the_models_and_the_usual_knobs(page):
     await expect(options.filter(has_text="Foundry demo (built-in demo) · loaded")).to_be_visible()
 
 
+async def test_a_finished_answer_is_read_out_once_and_whole(page):
+    told = page.get_by_role("status").and_(page.locator("#answer-told"))
+    await expect(told).to_be_empty()
+    await page.evaluate(
+        "window.readOut = [];"
+        "new MutationObserver(() => readOut.push(document.querySelector('#answer-told').textContent))"
+        ".observe(document.querySelector('#answer-told'), { childList: true })"
+    )
+    await ask(page, "What is this stack?")
+    await expect(told).not_to_be_empty(timeout=ANSWER_TIMEOUT)
+    await page.locator("#theme-toggle").click()  # the page changes, and says nothing again
+    await expect(page.get_by_role("menuitem", name="Dark")).to_be_visible()
+    shown = await answers(page).first.locator(".prose").inner_text()
+    assert await page.evaluate("window.readOut") == [shown]
+
+
+async def test_what_is_written_from_right_to_left_begins_on_the_right(page):
+    await ask(page, "שלום, עולם!")
+    question = page.locator(".message-content [role=article]").first
+    await expect(question).to_contain_text("עולם")
+    assert await question.evaluate("one => getComputedStyle(one).unicodeBidi") == "plaintext"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_page_follows_the_systems_theme(browser, chat_stack, scheme):
     async with open_page(browser, chat_stack.app.url, color_scheme=scheme) as (page, _):

@@ -22,4 +22,23 @@ function nameButtons() {
   }
 }
 
-new MutationObserver(nameButtons).observe(document, { childList: true, subtree: true })
+// A finished answer is read out to whoever does not see it; words one by one would never end.
+const told = document.createElement('p')
+told.id = 'answer-told'
+told.className = 'sr-only'
+told.setAttribute('role', 'status')
+const heard = new WeakSet()
+
+function tellAnswers() {
+  if (!told.isConnected) document.body?.append(told)
+  for (const facts of document.querySelectorAll('.ai-message .answer-note-facts')) {
+    if (heard.has(facts)) continue
+    heard.add(facts)
+    told.textContent = facts.closest('.ai-message').querySelector('.prose')?.innerText ?? ''
+  }
+}
+
+new MutationObserver(() => {
+  nameButtons()
+  tellAnswers()
+}).observe(document, { childList: true, subtree: true })
