@@ -11,6 +11,7 @@ import {
   judge,
   rememberBackend,
 } from './shared/backend.js';
+import { guardDrops } from './shared/drops.js';
 import { describe } from './shared/errors.js';
 
 /** @typedef {import('./shared/backend.js').Backend} Backend */
@@ -310,5 +311,6 @@ for (const choice of radios()) {
   choice.addEventListener('change', () => void chooseBackend(/** @type {Backend} */ (choice.value)));
 }
 
+guardDrops();
 open();
 showCapabilities(await capabilities());
