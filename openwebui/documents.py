@@ -42,11 +42,12 @@ def refusal(name: str, kind: str, head: bytes, *, has_unstructured: bool = False
         return f"{name}: there is no speech recognition here. Attach what was said as text."
     if kind.startswith("image/") and not is_text:
         return f"{name}: words in pictures are not read here. Attach the document as text or PDF."
+    # The ending first: not every sender knows the newer kinds by their media types.
+    if ending in BEGINNINGS or ending == "pdf":
+        return None if _begins_so(ending, head) else _not_inside(name, ending, head)
     refused = NEVER if has_unstructured else {**NEVER, **WITH_UNSTRUCTURED}
     if ending in refused or kind in set(filter(None, refused.values())):
         return f"{name}: this kind of file cannot be read here. {SAVE_AS}"
-    if ending in BEGINNINGS or ending == "pdf":
-        return None if _begins_so(ending, head) else _not_inside(name, ending, head)
     if is_text or (has_unstructured and ending in WITH_UNSTRUCTURED):
         return None
     return f"{name}: this is neither text nor a document that can be read here. {SAVE_AS}"
@@ -64,5 +65,5 @@ def _not_inside(name: str, ending: str, head: bytes) -> str:
     if head.startswith(OLD_OFFICE):
         return f"{name} is protected by a password, or of an old kind. {SAVE_AS}"
     return (
-        f"{name} is not a {ending.upper()} file inside. Open it in its program, and save it again."
+        f"{name} is no {ending.upper()} file inside. Open it in its program, and save it again."
     )
