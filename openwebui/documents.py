@@ -2,7 +2,8 @@
 
 Open WebUI takes every file, keeps it, and fails later with the name of a missing package, or reads
 the bytes of a picture as if they were words. Here a file is judged by its name, by what its sender
-says it is and by its first bytes, before it is kept.
+says it is and by its first bytes, before it is kept; and where reading it fails all the same, in
+words of ours instead of a package's.
 """
 
 from pathlib import PurePath
@@ -51,6 +52,22 @@ def refusal(name: str, kind: str, head: bytes, *, has_unstructured: bool = False
     if is_text or (has_unstructured and ending in WITH_UNSTRUCTURED):
         return None
     return f"{name}: this is neither text nor a document that can be read here. {SAVE_AS}"
+
+
+def unreadable(name: str) -> str:
+    """Why a file that looked like one that is read is not, in words."""
+    return (
+        f"{name} could not be read: it is damaged, protected by a password, or something else "
+        "inside than its name says. Open it in its program, save it again, and attach that."
+    )
+
+
+def wordless(name: str) -> str:
+    """Why a file in which nothing is written is of no use, in words."""
+    return (
+        f"{name} holds no words that can be read here, as a scan does. Attach a version that has "
+        "its text inside."
+    )
 
 
 def _begins_so(ending: str, head: bytes) -> bool:
