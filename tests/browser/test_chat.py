@@ -87,6 +87,28 @@ async def test_a_finished_answer_is_read_out_once_and_whole(page):
     assert await page.evaluate("window.readOut") == [shown]
 
 
+BARRED = """for (const name of ['localStorage', 'sessionStorage']) {
+  const get = () => { throw new DOMException(`${name} is barred`, 'SecurityError') };
+  Object.defineProperty(window, name, { get, configurable: true });
+}"""
+
+
+async def test_a_browser_that_bars_storage_chats_all_the_same(browser, chat_stack):
+    async with open_page(browser, "about:blank") as (page, record):
+        await page.add_init_script(BARRED)
+        await page.goto(chat_stack.app.url)
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        await ask(page, "Is my chat private?")
+        await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        assert record.errors == []
+
+
+async def test_a_browser_without_scripts_is_told_what_is_missing(browser, chat_stack):
+    url = chat_stack.app.url
+    async with open_page(browser, url, java_script_enabled=False) as (page, _):
+        assert "The chat needs JavaScript." in await page.inner_text("body")
+
+
 async def test_what_is_written_from_right_to_left_begins_on_the_right(page):
     await ask(page, "שלום, עולם!")
     question = page.locator(".message-content [role=article]").first

@@ -1,3 +1,27 @@
+// Where a browser bars storage, asking for it throws, and Chainlit's page would stay empty. What it
+// remembers is then forgotten with the page.
+for (const name of ['localStorage', 'sessionStorage']) {
+  try {
+    void window[name].length
+  } catch {
+    Object.defineProperty(window, name, { value: forgetful() })
+  }
+}
+
+function forgetful() {
+  const kept = new Map()
+  return {
+    getItem: (key) => kept.get(String(key)) ?? null,
+    setItem: (key, value) => void kept.set(String(key), String(value)),
+    removeItem: (key) => void kept.delete(String(key)),
+    clear: () => kept.clear(),
+    key: (index) => [...kept.keys()][index] ?? null,
+    get length() {
+      return kept.size
+    }
+  }
+}
+
 // Follow the system's light or dark until the person chooses; Chainlit itself would begin dark.
 if (!localStorage.getItem('vite-ui-theme')) localStorage.setItem('vite-ui-theme', 'system')
 
