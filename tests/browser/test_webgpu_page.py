@@ -274,6 +274,30 @@ async def test_high_contrast_shows_what_is_chosen(browser, webgpu_page_alone):
             assert (found not in {canvas, CLEAR}) == chosen, (shown, found)
 
 
+async def test_page_whose_scripts_do_not_come_says_so(browser, webgpu_page_alone):
+    async with open_page(browser, "about:blank") as (page, _):
+        await page.context.route("**/shared/errors.js", lambda route: route.abort())
+        await page.goto(webgpu_page_alone.url)
+        late = page.get_by_text("This page has not started")
+        await expect(late).to_be_hidden()
+        await page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+        await expect(late).to_be_visible()
+        await page.context.unroute_all()
+        await page.reload()
+        await expect(page.locator("#capabilities")).not_to_have_attribute("aria-busy", "true")
+        await expect(late).to_have_count(0)
+
+
+async def test_page_without_scripts_says_what_it_needs_and_looks_at_nothing(
+    browser, webgpu_page_alone
+):
+    url = webgpu_page_alone.url
+    async with open_page(browser, url, java_script_enabled=False) as (page, _):
+        shown = await page.inner_text("body")
+        assert "needs JavaScript" in shown
+        assert "Looking at this browser" not in shown
+
+
 async def test_page_works_where_no_gateway_answers(browser, webgpu_page_alone):
     async with visit(browser, webgpu_page_alone.url, "/#backends") as page:
         await measured(page)

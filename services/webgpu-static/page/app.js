@@ -43,6 +43,8 @@ const panels = new Map();
 /** @type {Part | undefined} */
 let shown;
 
+element('late').remove();
+
 /** @param {string} id */
 function element(id) {
   const found = document.getElementById(id);
