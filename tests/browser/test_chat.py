@@ -17,6 +17,12 @@ async def ask(page: Page, question: str) -> None:
     await box.press_sequentially(question)
     # A person waits for the button to light up as well.
     await expect(page.locator("#chat-submit")).to_be_enabled(timeout=ANSWER_TIMEOUT)
+    await send(page)
+
+
+async def send(page: Page) -> None:
+    """Press Enter until the page has taken the question."""
+    box = page.locator("#chat-input")
     # The page takes a question once its socket is open; until then Enter leaves it in the box.
     for _ in range(240):
         await box.press("Enter")
@@ -85,6 +91,26 @@ async def test_a_finished_answer_is_read_out_once_and_whole(page):
     await expect(page.get_by_role("menuitem", name="Dark")).to_be_visible()
     shown = await answers(page).first.locator(".prose").inner_text()
     assert await page.evaluate("window.readOut") == [shown]
+
+
+ENTER = """(field, { keyCode = 13, ...given }) => {
+  const event = new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, ...given });
+  Object.defineProperty(event, 'keyCode', { value: keyCode });
+  field.dispatchEvent(event);
+}"""
+
+
+async def test_enter_that_chooses_a_character_sends_nothing(page):
+    await expect(page.locator("#chat-submit")).to_be_visible()
+    box = page.locator("#chat-input")
+    await box.fill("こん")
+    # Safari ends the composition first and tells it by the key code only.
+    for given in ({"keyCode": 229}, {"isComposing": True}):
+        await box.evaluate(ENTER, given)
+    await page.wait_for_function("document.querySelector('#chat-submit:not([disabled])')")
+    assert (await box.evaluate("box => box.value ?? box.innerText")).strip() == "こん"
+    await send(page)
+    await expect(page.locator(".message-content").first).to_contain_text("こん")
 
 
 BARRED = """for (const name of ['localStorage', 'sessionStorage']) {

@@ -25,6 +25,16 @@ function forgetful() {
 // Follow the system's light or dark until the person chooses; Chainlit itself would begin dark.
 if (!localStorage.getItem('vite-ui-theme')) localStorage.setItem('vite-ui-theme', 'system')
 
+// Enter that ends the choice of a character (Chinese, Japanese) sends nothing. Chainlit goes by the
+// composition alone, which Safari has ended by then; it tells it by the key code only.
+addEventListener(
+  'keydown',
+  (event) => {
+    if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.stopPropagation()
+  },
+  { capture: true }
+)
+
 // Chainlit's buttons with nothing but a picture have no name for who does not see it.
 const NAMES = {
   'new-chat-button': 'New chat',
