@@ -113,6 +113,36 @@ async def test_enter_that_chooses_a_character_sends_nothing(page):
     await expect(page.locator(".message-content").first).to_contain_text("こん")
 
 
+GIVE = """(box, [name, words]) => {
+  const data = new DataTransfer();
+  data.items.add(new File(['x'], 'cat.png', { type: 'image/png' }));
+  if (words) data.setData('text/plain', words);
+  const kinds = { paste: ClipboardEvent, drop: DragEvent };
+  const key = name === 'paste' ? 'clipboardData' : 'dataTransfer';
+  const event = new kinds[name](name, { bubbles: true, cancelable: true, [key]: data });
+  box.dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+async def test_a_file_is_refused_with_what_helps_and_sent_nowhere(browser, chat_stack):
+    async with open_page(browser, chat_stack.app.url) as (page, record):
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        box, refused = page.locator("#chat-input"), page.get_by_role("alert")
+        for name in ("paste", "drop"):
+            await box.evaluate(GIVE, [name, ""])
+            await expect(refused).to_have_text(
+                "Files and pictures cannot be read in this chat. Paste their text, or use "
+                "Open WebUI: it reads documents."
+            )
+            await box.press("x")
+            await expect(refused).to_be_empty()
+        # Words that an office program copies with a picture of themselves are pasted.
+        assert await box.evaluate(GIVE, ["paste", "words"]) is False
+        await expect(refused).to_be_empty()
+        assert [url for url in record.requests if "/project/file" in url] == []
+
+
 BARRED = """for (const name of ['localStorage', 'sessionStorage']) {
   const get = () => { throw new DOMException(`${name} is barred`, 'SecurityError') };
   Object.defineProperty(window, name, { get, configurable: true });

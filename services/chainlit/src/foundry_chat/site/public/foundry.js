@@ -35,6 +35,38 @@ addEventListener(
   { capture: true }
 )
 
+// Files are not taken here. Chainlit would send what is pasted all the same, the picture too that an
+// office program puts beside the words, and say "Failed to upload image.png: undefined".
+const refused = document.createElement('p')
+refused.id = 'files-refused'
+refused.setAttribute('role', 'alert')
+const REFUSED =
+  'Files and pictures cannot be read in this chat. Paste their text, or use Open WebUI: it reads documents.'
+
+function hasFiles(data) {
+  return [...(data?.items ?? [])].some((item) => item.kind === 'file')
+}
+
+function onPaste(event) {
+  if (!hasFiles(event.clipboardData)) return
+  event.stopPropagation() // the words are pasted by the browser
+  if (!event.clipboardData.types.includes('text/plain')) refused.textContent = REFUSED
+}
+
+function onDrag(event) {
+  if (!hasFiles(event.dataTransfer)) return
+  event.preventDefault() // else the browser leaves the chat to open it
+  event.stopPropagation()
+  if (event.type === 'drop') refused.textContent = REFUSED
+  else event.dataTransfer.dropEffect = 'copy'
+}
+
+addEventListener('paste', onPaste, { capture: true })
+for (const name of ['dragover', 'drop']) addEventListener(name, onDrag, { capture: true })
+for (const name of ['input', 'keydown', 'pointerdown']) {
+  addEventListener(name, () => (refused.textContent = ''), { capture: true })
+}
+
 // Chainlit's buttons with nothing but a picture have no name for who does not see it.
 const NAMES = {
   'new-chat-button': 'New chat',
@@ -64,7 +96,7 @@ told.setAttribute('role', 'status')
 const heard = new WeakSet()
 
 function tellAnswers() {
-  if (!told.isConnected) document.body?.append(told)
+  if (!told.isConnected) document.body?.append(told, refused)
   for (const facts of document.querySelectorAll('.ai-message .answer-note-facts')) {
     if (heard.has(facts)) continue
     heard.add(facts)
