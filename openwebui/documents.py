@@ -81,6 +81,4 @@ def _not_inside(name: str, ending: str, head: bytes) -> str:
         return f"{name} is empty."
     if head.startswith(OLD_OFFICE):
         return f"{name} is protected by a password, or of an old kind. {SAVE_AS}"
-    return (
-        f"{name} is no {ending.upper()} file inside. Open it in its program, and save it again."
-    )
+    return f"{name} is no {ending.upper()} file inside. Open it in its program, and save it again."

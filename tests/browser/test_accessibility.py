@@ -47,7 +47,7 @@ async def chat_answered(page: Page) -> None:
     await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=PATIENCE)
 
 
-CODE = '''```python
+CODE = """```python
 import os  # a comment
 @decorator
 class Thing(Base):
@@ -57,7 +57,7 @@ class Thing(Base):
 ```css
 a:hover { color: red }
 ```
-'''
+"""
 
 
 async def chat_code(page: Page) -> None:

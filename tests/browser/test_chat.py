@@ -81,9 +81,10 @@ async def test_a_finished_answer_is_read_out_once_and_whole(page):
     told = page.get_by_role("status").and_(page.locator("#answer-told"))
     await expect(told).to_be_empty()
     await page.evaluate(
-        "window.readOut = [];"
-        "new MutationObserver(() => readOut.push(document.querySelector('#answer-told').textContent))"
-        ".observe(document.querySelector('#answer-told'), { childList: true })"
+        "one => { window.readOut = [];"
+        "new MutationObserver(() => readOut.push(one.textContent)).observe(one, "
+        "{ childList: true }) }",
+        await told.element_handle(),
     )
     await ask(page, "What is this stack?")
     await expect(told).not_to_be_empty(timeout=ANSWER_TIMEOUT)

@@ -23,8 +23,8 @@ _FOREIGN_LINK = re.compile(r"<link\b[^>]*https?://[^>]*>\s*")
 # Where the edge puts the menu of the stack, and what stands where Chainlit's page cannot.
 _BEGIN = r"""\g<0>
     <!-- menu -->
-    <noscript><p class="needs-script">The chat needs JavaScript. Allow it for this address, and reload
-    the page.</p></noscript>"""
+    <noscript><p class="needs-script">The chat needs JavaScript. Allow it for this address, and
+    reload the page.</p></noscript>"""
 _BODY = re.compile(r"<body\b[^>]*>")
 
 
@@ -61,7 +61,10 @@ def _remove(path: Path) -> None:
 
 
 def _lay_out_page(page: Path) -> None:
-    """Make a copy of Chainlit's page: no foreign links, room for the menu, and a word where no script runs (``custom_build``)."""
+    """Make a copy of Chainlit's page, our ``custom_build``.
+
+    No foreign links, room for the menu, and a word where no script runs.
+    """
     page.mkdir()
     built = _chainlit_page()
     index = (built / "index.html").read_text(encoding="utf-8")
