@@ -2,7 +2,8 @@
 
 Open WebUI takes every file, keeps it, and fails later with the name of a missing package, or reads
 the bytes of a picture as if they were words. Here a file is judged by its name, by what its sender
-says it is and by its first bytes, before it is kept.
+says it is and by its first bytes, before it is kept; and where reading it fails all the same, in
+words of ours instead of a package's.
 """
 
 from pathlib import PurePath
@@ -42,14 +43,31 @@ def refusal(name: str, kind: str, head: bytes, *, has_unstructured: bool = False
         return f"{name}: there is no speech recognition here. Attach what was said as text."
     if kind.startswith("image/") and not is_text:
         return f"{name}: words in pictures are not read here. Attach the document as text or PDF."
+    # The ending first: not every sender knows the newer kinds by their media types.
+    if ending in BEGINNINGS or ending == "pdf":
+        return None if _begins_so(ending, head) else _not_inside(name, ending, head)
     refused = NEVER if has_unstructured else {**NEVER, **WITH_UNSTRUCTURED}
     if ending in refused or kind in set(filter(None, refused.values())):
         return f"{name}: this kind of file cannot be read here. {SAVE_AS}"
-    if ending in BEGINNINGS or ending == "pdf":
-        return None if _begins_so(ending, head) else _not_inside(name, ending, head)
     if is_text or (has_unstructured and ending in WITH_UNSTRUCTURED):
         return None
     return f"{name}: this is neither text nor a document that can be read here. {SAVE_AS}"
+
+
+def unreadable(name: str) -> str:
+    """Why a file that looked like one that is read is not, in words."""
+    return (
+        f"{name} could not be read: it is damaged, protected by a password, or something else "
+        "inside than its name says. Open it in its program, save it again, and attach that."
+    )
+
+
+def wordless(name: str) -> str:
+    """Why a file in which nothing is written is of no use, in words."""
+    return (
+        f"{name} holds no words that can be read here, as a scan does. Attach a version that has "
+        "its text inside."
+    )
 
 
 def _begins_so(ending: str, head: bytes) -> bool:
@@ -63,6 +81,4 @@ def _not_inside(name: str, ending: str, head: bytes) -> str:
         return f"{name} is empty."
     if head.startswith(OLD_OFFICE):
         return f"{name} is protected by a password, or of an old kind. {SAVE_AS}"
-    return (
-        f"{name} is not a {ending.upper()} file inside. Open it in its program, and save it again."
-    )
+    return f"{name} is no {ending.upper()} file inside. Open it in its program, and save it again."

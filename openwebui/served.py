@@ -10,7 +10,7 @@ these two requests are completed here:
 
 What needs the internet, or speech recognition, is answered with what helps instead (`ABSENT`), and
 `page.css` takes its buttons away. The browser's Python gets its files (`python_files`). Files that
-nothing here can read are refused before they are kept (`documents.py`).
+nothing here can read are refused, before they are kept where it can be told (`documents.py`).
 
 In front of everything stands a bound on request bodies, which Open WebUI would read and parse
 before it looks at who sent them.
@@ -19,11 +19,12 @@ before it looks at who sent them.
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,9 @@ import documents
 from fastapi import HTTPException, UploadFile
 from open_webui.main import app as open_webui  # type: ignore[import-not-found,unused-ignore]
 from open_webui.models.config import Config  # type: ignore[import-not-found,unused-ignore]
+from open_webui.retrieval.loaders.main import (  # type: ignore[import-not-found,unused-ignore]
+    Loader,
+)
 from open_webui.routers import files  # type: ignore[import-not-found,unused-ignore]
 from open_webui.socket.main import sio  # type: ignore[import-not-found,unused-ignore]
 
@@ -43,6 +47,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Completion = Callable[[Any], Awaitable[Any]]
 
+log = logging.getLogger(__name__)
 GATEWAY = os.environ.get("GATEWAY_URL", "http://gateway:8000").rstrip("/")
 EMBEDDING_MODEL = os.environ.get("EMBEDDING_MODEL")
 TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -330,6 +335,30 @@ async def upload_readable(request: Any, **given: Any) -> Any:
 
 
 files.upload_file_handler = upload_readable
+_load = Loader.load
+
+
+def load_readable(loader: Any, filename: str, *where: Any) -> Any:
+    """Open WebUI's own reader of kept files, whose failures are those of its packages.
+
+    Raises:
+        ValueError: It cannot be read, or holds no words; the message says what to do.
+    """
+    try:
+        found = _load(loader, filename, *where)
+    except HTTPException:
+        raise
+    except Exception as error:
+        if loader.engine:  # an extractor that the administrator chose, and must hear of
+            raise
+        log.warning("%s could not be read: %s", PurePath(filename).suffix, type(error).__name__)
+        raise ValueError(documents.unreadable(filename)) from error
+    if not any(document.page_content.strip() for document in found):
+        raise ValueError(documents.wordless(filename))
+    return found
+
+
+Loader.load = load_readable
 
 
 # ---- Bounds ---------------------------------------------------------------------------------

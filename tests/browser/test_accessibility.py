@@ -47,6 +47,27 @@ async def chat_answered(page: Page) -> None:
     await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=PATIENCE)
 
 
+CODE = """```python
+import os  # a comment
+@decorator
+class Thing(Base):
+    def run(self, x: int = 5) -> str:
+        return f"{x}" + str(True)
+```
+```css
+a:hover { color: red }
+```
+"""
+
+
+async def chat_code(page: Page) -> None:
+    await chat_empty(page)
+    await page.locator("#chat-input").fill(CODE)
+    await page.locator("#chat-submit").click()
+    await expect(page.locator("code.hljs .hljs-comment").first).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=PATIENCE)
+
+
 async def chat_settings(page: Page) -> None:
     await chat_empty(page)
     await page.locator("#chat-settings-open-modal").click()
@@ -86,6 +107,7 @@ async def as_it_comes(page: Page) -> None:
 STATES: dict[str, tuple[str, str, Callable[[Page], Awaitable[None]]]] = {
     "the chat, empty": ("chainlit", "/", chat_empty),
     "the chat, an answer": ("chainlit", "/", chat_answered),
+    "the chat, code": ("chainlit", "/", chat_code),
     "the chat's settings": ("chainlit", "/", chat_settings),
     "what the chat is": ("chainlit", "/", chat_about),
     "digits": ("webgpu-static", "/", digits),

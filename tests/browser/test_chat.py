@@ -17,6 +17,12 @@ async def ask(page: Page, question: str) -> None:
     await box.press_sequentially(question)
     # A person waits for the button to light up as well.
     await expect(page.locator("#chat-submit")).to_be_enabled(timeout=ANSWER_TIMEOUT)
+    await send(page)
+
+
+async def send(page: Page) -> None:
+    """Press Enter until the page has taken the question."""
+    box = page.locator("#chat-input")
     # The page takes a question once its socket is open; until then Enter leaves it in the box.
     for _ in range(240):
         await box.press("Enter")
@@ -69,6 +75,102 @@ async def test_settings_offer_the_models_and_the_usual_knobs(page):
     await panel.locator("#model").click()
     options = page.get_by_role("option")
     await expect(options.filter(has_text="Foundry demo (built-in demo) · loaded")).to_be_visible()
+
+
+async def test_a_finished_answer_is_read_out_once_and_whole(page):
+    told = page.get_by_role("status").and_(page.locator("#answer-told"))
+    await expect(told).to_be_empty()
+    await page.evaluate(
+        "one => { window.readOut = [];"
+        "new MutationObserver(() => readOut.push(one.textContent)).observe(one, "
+        "{ childList: true }) }",
+        await told.element_handle(),
+    )
+    await ask(page, "What is this stack?")
+    await expect(told).not_to_be_empty(timeout=ANSWER_TIMEOUT)
+    await page.locator("#theme-toggle").click()  # the page changes, and says nothing again
+    await expect(page.get_by_role("menuitem", name="Dark")).to_be_visible()
+    shown = await answers(page).first.locator(".prose").inner_text()
+    assert await page.evaluate("window.readOut") == [shown]
+
+
+ENTER = """(field, { keyCode = 13, ...given }) => {
+  const event = new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, ...given });
+  Object.defineProperty(event, 'keyCode', { value: keyCode });
+  field.dispatchEvent(event);
+}"""
+
+
+async def test_enter_that_chooses_a_character_sends_nothing(page):
+    await expect(page.locator("#chat-submit")).to_be_visible()
+    box = page.locator("#chat-input")
+    await box.fill("こん")
+    # Safari ends the composition first and tells it by the key code only.
+    for given in ({"keyCode": 229}, {"isComposing": True}):
+        await box.evaluate(ENTER, given)
+    await page.wait_for_function("document.querySelector('#chat-submit:not([disabled])')")
+    assert (await box.evaluate("box => box.value ?? box.innerText")).strip() == "こん"
+    await send(page)
+    await expect(page.locator(".message-content").first).to_contain_text("こん")
+
+
+GIVE = """(box, [name, words]) => {
+  const data = new DataTransfer();
+  data.items.add(new File(['x'], 'cat.png', { type: 'image/png' }));
+  if (words) data.setData('text/plain', words);
+  const kinds = { paste: ClipboardEvent, drop: DragEvent };
+  const key = name === 'paste' ? 'clipboardData' : 'dataTransfer';
+  const event = new kinds[name](name, { bubbles: true, cancelable: true, [key]: data });
+  box.dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+async def test_a_file_is_refused_with_what_helps_and_sent_nowhere(browser, chat_stack):
+    async with open_page(browser, chat_stack.app.url) as (page, record):
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        box, refused = page.locator("#chat-input"), page.get_by_role("alert")
+        for name in ("paste", "drop"):
+            await box.evaluate(GIVE, [name, ""])
+            await expect(refused).to_have_text(
+                "Files and pictures cannot be read in this chat. Paste their text, or use "
+                "Open WebUI: it reads documents."
+            )
+            await box.press("x")
+            await expect(refused).to_be_empty()
+        # Words that an office program copies with a picture of themselves are pasted.
+        assert await box.evaluate(GIVE, ["paste", "words"]) is False
+        await expect(refused).to_be_empty()
+        assert [url for url in record.requests if "/project/file" in url] == []
+
+
+BARRED = """for (const name of ['localStorage', 'sessionStorage']) {
+  const get = () => { throw new DOMException(`${name} is barred`, 'SecurityError') };
+  Object.defineProperty(window, name, { get, configurable: true });
+}"""
+
+
+async def test_a_browser_that_bars_storage_chats_all_the_same(browser, chat_stack):
+    async with open_page(browser, "about:blank") as (page, record):
+        await page.add_init_script(BARRED)
+        await page.goto(chat_stack.app.url)
+        await expect(page.locator("#starters")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        await ask(page, "Is my chat private?")
+        await expect(page.locator(".answer-note-facts")).to_be_visible(timeout=ANSWER_TIMEOUT)
+        assert record.errors == []
+
+
+async def test_a_browser_without_scripts_is_told_what_is_missing(browser, chat_stack):
+    url = chat_stack.app.url
+    async with open_page(browser, url, java_script_enabled=False) as (page, _):
+        assert "The chat needs JavaScript." in await page.inner_text("body")
+
+
+async def test_what_is_written_from_right_to_left_begins_on_the_right(page):
+    await ask(page, "שלום, עולם!")
+    question = page.locator(".message-content [role=article]").first
+    await expect(question).to_contain_text("עולם")
+    assert await question.evaluate("one => getComputedStyle(one).unicodeBidi") == "plaintext"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

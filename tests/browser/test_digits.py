@@ -428,6 +428,23 @@ async def test_file_dropped_on_another_part_changes_nothing(page, tmp_path):
     await expect(answer(page)).to_have_text("1", timeout=TIMEOUT)
 
 
+@pytest.mark.parametrize("part", ["chat", "backends"])
+async def test_file_dropped_where_the_digits_were_never_opened_leaves_the_page_open(
+    browser, webgpu_page_alone, tmp_path, part
+):
+    async with open_page(browser, f"{webgpu_page_alone.url}/#{part}") as (page, _):
+        await expect(page.locator(f"#{part} h2").first).to_be_visible(timeout=TIMEOUT)
+        address = page.url
+        await page.evaluate(
+            "addEventListener('dragover', (event) => {"
+            " window.over = [event.defaultPrevented, event.dataTransfer.dropEffect] })"
+        )
+        await drop(page, write_model(tmp_path / "mine.onnx"))
+        await page.wait_for_function("window.over")
+        assert await page.evaluate("window.over") == [True, "none"]
+        assert page.url == address
+
+
 async def test_built_in_model_that_cannot_be_fetched_is_said_and_tried_again(
     browser, webgpu_page_alone
 ):

@@ -365,6 +365,40 @@ async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
         assert record.errors == []
 
 
+# WASM answers, and its answer stays where it is after the first step.
+STAYS = (
+    AT_START
+    + """
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (message) {
+  if (message !== null) post.call(this, message);
+};
+"""
+)
+
+
+async def test_answer_under_way_is_stopped_and_no_failure_when_webgpu_is_tried_again(
+    gpu_browser, webgpu_page
+):
+    async def break_webgpu(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=STAYS + await answer.text())
+
+    async with open_page(gpu_browser, f"{webgpu_page.url}/?backend=webgpu") as (page, record):
+        chat = Chat(page)
+        await page.context.route("**/chat/worker.js", break_webgpu)
+        await page.get_by_role("tab", name="Chat").click()
+        await chat.ask("What is Foundry Local?")
+        assert await chat.settled("foundry")
+        again = chat.browser.get_by_role("button", name="Try WebGPU again")
+        await expect(again).to_be_visible(timeout=PATIENCE)
+        await page.context.unroute("**/chat/worker.js")
+        await again.click()
+        await chat.settled("browser")
+        await expect(chat.last_answer("browser")).to_contain_text("Stopped.")
+        assert record.errors == []
+
+
 async def test_software_gpu_offers_the_faster_wasm(gpu_browser, webgpu_page):
     async with open_chat(gpu_browser, webgpu_page.url, "?backend=webgpu") as chat:
         await chat.browser.get_by_role("button", name="Use WASM").click(timeout=PATIENCE)

@@ -2,16 +2,19 @@
 
 import re
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from support.browser import ARGUMENTS, chromium, open_page
 from support.edge import serve_edge
+from support.webgpu import ROOT
 
 # A software adapter compiles the model's shaders for as long as a busy machine lets it.
 PATIENCE = 120_000
 PARTS = ("digits", "chat", "backends")
+CLEAR = "rgba(255, 255, 255, 0)"
 
 REPORT_VIOLATIONS = """
   addEventListener('securitypolicyviolation', (event) =>
@@ -104,6 +107,13 @@ async def is_told_that_the_context_is_insecure(origin: str, arguments: list[str]
             await expect(page.locator("#badge-detail")).to_be_visible()
             await expect(page.locator("#badge-detail")).to_contain_text("localhost")
             await expect(page.locator("#badge-detail")).to_contain_text("HTTPS")
+            there = urlsplit(origin)
+            tunnel = f"ssh -L {there.port}:localhost:{there.port} {there.hostname}, as"
+            await expect(page.locator("#badge-detail")).to_contain_text(tunnel)
+            [named] = re.findall(
+                r"“(.*)” in ([\w./]+)\.", await page.locator("#badge-detail").inner_text()
+            )
+            assert f"**{named[0]}.**" in (ROOT / named[1]).read_text()
             await expect(fact(page, "Isolated")).to_have_text("no")
         await browser.close()
 
@@ -247,6 +257,45 @@ async def test_what_nobody_foresaw_is_in_sight_too(browser, webgpu_page, fault):
         await expect(notice).to_contain_text("The cat sat on it.")
         await notice.get_by_role("button", name="Dismiss").click()
         await expect(notice).to_have_count(0)
+
+
+async def test_high_contrast_shows_what_is_chosen(browser, webgpu_page_alone):
+    ground = "one => getComputedStyle(one).backgroundColor"
+    async with open_page(browser, webgpu_page_alone.url, forced_colors="active") as (page, _):
+        await expect(page.locator("#capabilities")).not_to_have_attribute("aria-busy", "true")
+        canvas = await page.locator("html").evaluate(ground)
+        for shown, chosen in (
+            ("#tab-digits", True),
+            ("#tab-chat", False),
+            ("#backend-choice [value=wasm] + span", True),
+            ("#backend-choice [value=webgpu] + span", False),
+        ):
+            found = await page.locator(shown).evaluate(ground)
+            assert (found not in {canvas, CLEAR}) == chosen, (shown, found)
+
+
+async def test_page_whose_scripts_do_not_come_says_so(browser, webgpu_page_alone):
+    async with open_page(browser, "about:blank") as (page, _):
+        await page.context.route("**/shared/errors.js", lambda route: route.abort())
+        await page.goto(webgpu_page_alone.url)
+        late = page.get_by_text("This page has not started")
+        await expect(late).to_be_hidden()
+        await page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+        await expect(late).to_be_visible()
+        await page.context.unroute_all()
+        await page.reload()
+        await expect(page.locator("#capabilities")).not_to_have_attribute("aria-busy", "true")
+        await expect(late).to_have_count(0)
+
+
+async def test_page_without_scripts_says_what_it_needs_and_looks_at_nothing(
+    browser, webgpu_page_alone
+):
+    url = webgpu_page_alone.url
+    async with open_page(browser, url, java_script_enabled=False) as (page, _):
+        shown = await page.inner_text("body")
+        assert "needs JavaScript" in shown
+        assert "Looking at this browser" not in shown
 
 
 async def test_page_works_where_no_gateway_answers(browser, webgpu_page_alone):

@@ -178,6 +178,48 @@ async def test_a_file_that_cannot_be_read_is_refused_and_not_kept(
     assert await chat_ui.get("/api/v1/files/", token) == before
 
 
+def unreadable_documents():
+    """Files that begin as they should, made by Open WebUI's own packages where it takes them."""
+    made = """
+import base64, io, json, zipfile
+from pypdf import PdfWriter
+files = {}
+def keep(name, write):
+    write(held := io.BytesIO())
+    files[name] = base64.b64encode(held.getvalue()).decode()
+def archive(held):
+    with zipfile.ZipFile(held, "w") as packed: packed.writestr("a.txt", "x")
+for name in ("broken.docx", "broken.xlsx", "broken.pptx"): keep(name, archive)
+scan = PdfWriter(); scan.add_blank_page(100, 100); keep("scan.pdf", scan.write)
+locked = PdfWriter(); locked.add_blank_page(100, 100); locked.encrypt("secret", algorithm="RC4-128")
+keep("locked.pdf", locked.write)
+files["cut.pdf"] = base64.b64encode(b"%PDF-1.4\\n1 0 obj\\n").decode()
+files["blank.txt"] = base64.b64encode(b"  \\n").decode()
+print(json.dumps(files))
+"""
+    done = subprocess.run([str(python()), "-c", made], check=True, capture_output=True, text=True)
+    return {name: base64.b64decode(text) for name, text in json.loads(done.stdout).items()}
+
+
+async def test_a_file_that_cannot_be_read_after_all_says_what_to_do(chat_ui):
+    token = await chat_ui.sign_in()
+    told = {}
+    for name, content in unreadable_documents().items():
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=name, content_type="application/octet-stream")
+        async with chat_ui.signed_in(token) as session:
+            async with session.post("/api/v1/files/", data=form) as reply:
+                assert reply.status == 200, await reply.text()
+                file = (await reply.json())["id"]
+            async with session.get(f"/api/v1/files/{file}/process/status?stream=true") as reply:
+                events = [line[6:] for line in (await reply.text()).splitlines() if line]
+        told[name] = json.loads(events[-1]).get("error", "it was read")
+    for name in ("scan.pdf", "blank.txt"):
+        assert told.pop(name).startswith(f"{name} holds no words that can be read here")
+    for name, said in told.items():
+        assert said.startswith(f"{name} could not be read: it is damaged, protected by"), said
+
+
 async def test_office_documents_are_read(chat_ui):
     token = await chat_ui.sign_in()
     for name, content in office_documents().items():

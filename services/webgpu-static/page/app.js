@@ -11,6 +11,7 @@ import {
   judge,
   rememberBackend,
 } from './shared/backend.js';
+import { guardDrops } from './shared/drops.js';
 import { describe } from './shared/errors.js';
 
 /** @typedef {import('./shared/backend.js').Backend} Backend */
@@ -41,6 +42,8 @@ const PARTS = /** @type {const} */ (['digits', 'chat', 'backends']);
 const panels = new Map();
 /** @type {Part | undefined} */
 let shown;
+
+element('late').remove();
 
 /** @param {string} id */
 function element(id) {
@@ -310,5 +313,6 @@ for (const choice of radios()) {
   choice.addEventListener('change', () => void chooseBackend(/** @type {Backend} */ (choice.value)));
 }
 
+guardDrops();
 open();
 showCapabilities(await capabilities());

@@ -59,6 +59,31 @@ async def test_routes_that_the_page_does_not_use_are_not_there(scripted_app, gat
     assert answer["error"]["message"] == "There is nothing here. The chat is at /."
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "welcome"),
+    [
+        ("localhost:8081", "http://localhost:8081", True),
+        ("[::1]:8081", "http://[::1]:8081", True),
+        ("Chat.example.lan", "https://chat.example.lan", True),
+        ("localhost:8081", "http://localhost:8080", False),
+        ("localhost:8081", "http://localhost:8081.evil.example", False),
+        ("localhost:8081", "http://localhost:8081@evil.example", False),
+        ("localhost:8081", "http://localhost.:8081", False),
+        ("127.0.0.1:8081", "http://127.0.0.1.nip.io:8081", False),
+        ("localhost:8081", "chrome-extension://localhost:8081", False),
+        ("localhost:8081", "null", False),
+        ("localhost:8081", "http://[", False),
+    ],
+)
+async def test_a_socket_is_for_the_pages_own_origin_by_whatever_port(
+    scripted_app, host, origin, welcome
+):
+    address = f"{scripted_app.url}/ws/socket.io/?EIO=4&transport=polling"
+    headers = {"Host": host, "Origin": origin}
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as reply:
+        assert reply.status == (200 if welcome else 400)
+
+
 async def test_no_file_is_taken(scripted_app, chat):
     form = aiohttp.FormData()
     form.add_field("file", b"x" * 1000, filename="x.txt")

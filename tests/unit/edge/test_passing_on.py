@@ -218,3 +218,10 @@ def test_only_needed_methods_pass(edge: Edge, service: str, methods: set[str]):
     )
     taken = {one for one in tried if edge.ask(service, request_of(one, "/v1/x")).status == 200}
     assert taken == methods
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_page_has_the_names_of_its_links_looked_up(edge: Edge, service: str):
+    assert edge.get(service, "/v1/x").headers["x-dns-prefetch-control"] == "off"
+    refused = edge.get(service, "/v1/x", Host="evil.example")
+    assert refused.headers["x-dns-prefetch-control"] == "off"

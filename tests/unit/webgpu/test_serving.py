@@ -60,6 +60,7 @@ def test_every_answer_is_isolated_and_may_load_only_its_own(webgpu_page_alone: P
     assert "'unsafe-eval'" not in policy
     assert policy.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-DNS-Prefetch-Control"] == "off"
 
 
 def test_page_is_asked_about_each_time_and_comes_again_only_when_it_changed(

@@ -20,7 +20,11 @@ SITE = Path(__file__).parent / "site"
 # Chainlit's page names two foreign hosts for fonts and one for formulas. Nothing here needs them.
 _FOREIGN_LINK = re.compile(r"<link\b[^>]*https?://[^>]*>\s*")
 
-# Where the edge puts the menu of the stack.
+# Where the edge puts the menu of the stack, and what stands where Chainlit's page cannot.
+_BEGIN = r"""\g<0>
+    <!-- menu -->
+    <noscript><p class="needs-script">The chat needs JavaScript. Allow it for this address, and
+    reload the page.</p></noscript>"""
 _BODY = re.compile(r"<body\b[^>]*>")
 
 
@@ -57,12 +61,15 @@ def _remove(path: Path) -> None:
 
 
 def _lay_out_page(page: Path) -> None:
-    """Make a copy of Chainlit's page: no foreign links, room for the menu (``custom_build``)."""
+    """Make a copy of Chainlit's page, our ``custom_build``.
+
+    No foreign links, room for the menu, and a word where no script runs.
+    """
     page.mkdir()
     built = _chainlit_page()
     index = (built / "index.html").read_text(encoding="utf-8")
     own, links = _FOREIGN_LINK.subn("", index)
-    own, bodies = _BODY.subn(r"\g<0>\n    <!-- menu -->", own)
+    own, bodies = _BODY.subn(_BEGIN, own)
     if not links or bodies != 1 or re.search(r"(?:href|src)=\"https?://", own):
         raise PageError(
             f"The page at {built} does not look like that of Chainlit 2.12: "

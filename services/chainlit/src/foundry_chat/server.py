@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from chainlit.server import app, get_html_template, sio
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from foundry_chat import __version__, doors, sockets
 from foundry_common.asgi_bodies import BoundedBodies, Limits
+from foundry_common.callers import same_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,8 +94,8 @@ def is_own_origin(origin: str | None, environ: Mapping[str, str]) -> bool:
     """
     if not origin:
         return True
-    hosts = {environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_HOST")}
-    return urlsplit(origin).netloc in hosts
+    hosts = (environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_HOST"))
+    return any(same_origin(origin, host) for host in hosts if host)
 
 
 def content_security_policy(page: str) -> str:

@@ -147,7 +147,7 @@ export function mount(section, { backend, capabilities, chooseBackend, onError }
       use.disabled = absent || name === inForce;
       use.textContent = name === inForce ? 'In use' : `Use ${BACKEND_NAMES[name]}`;
       use.onclick = () => chooseBackend(name);
-      if (absent) view.note(name, `${capabilities.why} There is no GPU adapter to measure.`);
+      if (absent) view.note(name, `${capabilities.why} So there is nothing to measure.`);
     }
   }
 

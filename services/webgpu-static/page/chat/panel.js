@@ -127,7 +127,9 @@ class Chat {
         view.take(step);
       });
     } catch (error) {
-      if (signal.aborted) view.stop();
+      // A worker that is ended, for another backend, is no failure either.
+      const ended = error instanceof DOMException && error.name === 'AbortError';
+      if (signal.aborted || ended) view.stop();
       else view.fail(describe(error), () => this.#answer(half, turn));
     }
     this.#end(view);

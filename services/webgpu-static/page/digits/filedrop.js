@@ -1,6 +1,7 @@
 // What is dropped anywhere on the page, for the part that wants a file. While another part is open
-// nothing happens: left alone, the browser would leave the page to open the file.
+// nothing happens (shared/drops.js).
 
+import { isFile, isForField } from '../shared/drops.js';
 import { PageError } from '../shared/errors.js';
 
 const REMEDY = 'Drop one ONNX file, or choose it under “Your own model”.';
@@ -24,36 +25,19 @@ export function acceptDrops({ wanted, onHover, onFile, onRefused }) {
     if (depth === 0) onHover(false);
   });
   document.addEventListener('dragover', (event) => {
-    if (isForField(event)) return;
-    event.preventDefault();
-    if (event.dataTransfer && !wanted()) event.dataTransfer.dropEffect = 'none';
+    if (!isForField(event) && wanted()) event.preventDefault();
   });
   document.addEventListener('drop', (event) => {
-    if (isForField(event)) return;
+    if (isForField(event) || !wanted()) return;
     event.preventDefault();
     depth = 0;
     onHover(false);
-    if (!wanted()) return;
     try {
       onFile(onlyFile(event.dataTransfer));
     } catch (error) {
       onRefused(/** @type {PageError} */ (error));
     }
   });
-}
-
-/** @param {DragEvent} event */
-function isFile(event) {
-  return event.dataTransfer?.types.includes('Files') ?? false;
-}
-
-/**
- * Text that is dragged into a field is the field's.
- * @param {DragEvent} event
- */
-function isForField(event) {
-  const { target } = event;
-  return !isFile(event) && target instanceof Element && target.closest('input, textarea') !== null;
 }
 
 /**

@@ -172,6 +172,11 @@ const GPU_REMEDY =
   'Browsers with WebGPU: Chrome, Edge, Firefox and Safari in their current versions; a GPU driver ' +
   'may be missing or blocked. Reload the page to ask again.';
 
+/** Where this page is served, also where its address does not say. */
+function port() {
+  return location.port || (location.protocol === 'https:' ? '443' : '80');
+}
+
 /**
  * The honest one-line judgement that the badge shows.
  * @param {Capabilities} has
@@ -192,9 +197,9 @@ export function judge(has, backend) {
       title: 'WASM, because this is not a secure context',
       detail:
         'This page came over plain HTTP from another machine, and browsers then hide WebGPU and ' +
-        'threads. Open it on that machine itself as localhost, through a tunnel ' +
-        '(ssh -L 5173:localhost:5173 and its name), or over HTTPS with a TLS proxy in front: ' +
-        'see “From another machine” in the README.',
+        'threads. Open it on that machine itself as localhost; or through a tunnel, ' +
+        `ssh -L ${port()}:localhost:${port()} ${location.hostname}, as http://localhost:${port()}; ` +
+        'or over HTTPS with a TLS proxy in front: see “From another machine” in docs/webgpu.md.',
     };
   }
   if (has.webgpu === 'none') {
