@@ -255,7 +255,8 @@ class Relay:
             except BudgetUsedUpError:
                 raise verdicts.no_room() from None
             except AnswerTooLargeError:
-                raise verdicts.answer_too_large() from None
+                streams = self._operation.streams
+                raise verdicts.answer_too_large(may_stream=streams) from None
 
     async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
         answer.response.allow_silence(self._services.settings.idle_timeout)

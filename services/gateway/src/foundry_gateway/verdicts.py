@@ -137,11 +137,15 @@ def far_too_long(tokens: int, context: int, remedy: str, param: str) -> ContextL
     )
 
 
-def answer_too_large() -> UpstreamError:
-    """Return the error for an answer in one piece that is too large to be held."""
-    return UpstreamError(
+def answer_too_large(*, may_stream: bool) -> InvalidRequestError:
+    """Return the error for an answer in one piece that is too large to be held.
+
+    Args:
+        may_stream: Whether the same can be had as a stream.
+    """
+    return InvalidRequestError(
         f"Foundry Local's answer has more than {limits.ANSWER} bytes.",
-        "Ask for less at a time, or for a stream.",
+        "Ask for less at a time, or for a stream." if may_stream else "Ask for less at a time.",
     )
 
 
