@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from foundry_healthcheck.alerts import Alert
+from foundry_healthcheck.alerts import Alert, Alerts
 from foundry_healthcheck.history import JUDGEMENT_TTL, LENGTH, PartState, instant
 from foundry_healthcheck.parts import parts
+from foundry_healthcheck.prober import Prober
 from foundry_healthcheck.probing import Outcome
 from foundry_healthcheck.settings import Settings
-from foundry_healthcheck.status import judge
+from foundry_healthcheck.status import describe, judge
 
 CHAT, FOUNDRY, GATEWAY = parts(Settings())
 
@@ -149,6 +150,26 @@ def test_no_alert_fires_while_all_is_well(severity: str) -> None:
     alert = Alert("ChatStreamsBreak", severity, "Answers break", "", "", None, ("chat",))
     word, summary = judge(core(up(1), up(1), up(1)), (alert,))
     assert (word, summary) == ("degraded", "An alert fires: Answers break.")
+
+
+def test_what_nobody_knows_is_not_well() -> None:
+    well = core(up(1), up(1), up(1))
+    assert judge(well, (), "Alerts cannot be read.") == ("degraded", "Alerts cannot be read.")
+
+
+def told(prometheus: Outcome) -> tuple[str, bool]:
+    prober = Prober(Settings(prometheus_url="http://prometheus:9090"))
+    for seen in prober.states.values():
+        seen.record(up(1))
+    prober.states["prometheus"].record(prometheus)
+    prober.alerts = Alerts(error="Alerts cannot be read.")
+    answer = describe(prober)
+    return answer["summary"], answer["alerts"]["told"]
+
+
+def test_that_alerts_are_not_known_is_told_unless_prometheus_is_the_trouble() -> None:
+    assert told(up(2)) == ("Alerts cannot be read.", False)
+    assert told(down(2)) == ("Prometheus: It is gone.", True)
 
 
 def test_a_chat_that_is_not_asked_does_not_make_the_stack_unwell() -> None:

@@ -329,9 +329,10 @@ def probed(
     *parts: dict[str, object],
     bad: dict[str, Result],
     alerts: Sequence[dict[str, object]] = (),
+    not_known: str | None = None,
 ) -> Sequence[Result]:
     here = scene(tmp_path)
-    said = {"items": alerts, "error": None}
+    said = {"items": alerts, "error": not_known, "told": not_known is None}
     status = {"status": "down", "version": "1", "parts": parts, "alerts": said}
     body = json.dumps(status).encode()
     here.remembered("reply of healthcheck", lambda: web.Reply(200, body=body))
@@ -385,6 +386,13 @@ def test_an_alert_that_fires_is_told_and_not_twice(tmp_path: Path) -> None:
     ] == ["ok"]
     said = [alert("page", "foundry", told=True)]
     assert [one.state for one in probed(tmp_path, bad={}, alerts=said)] == ["ok"]
+
+
+def test_that_nobody_knows_whether_an_alert_fires_is_a_warning(tmp_path: Path) -> None:
+    (found,) = probed(tmp_path, bad={}, not_known="It cannot be read.")
+    assert (found.state, found.title, found.message) == ("warning", "Alerts", "It cannot be read.")
+    said = probed(tmp_path, bad={"prometheus": FAILED}, not_known="It cannot be read.")
+    assert [one.state for one in said] == ["ok"]
 
 
 def test_an_answer_that_is_slow_is_a_warning(tmp_path: Path) -> None:

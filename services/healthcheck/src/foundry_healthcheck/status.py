@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundry_healthcheck.alerts import untold
 from foundry_healthcheck.history import instant
-from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY
+from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY, PROMETHEUS
 from foundry_healthcheck.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def describe(prober: Prober) -> dict[str, Any]:
     states = tuple(prober.states.values())
     told = {state.part.name: state.state for state in states}
     more = untold(prober.alerts, told)
-    status, summary = judge(states, more)
+    # While Prometheus itself does not work, that is the trouble.
+    error = prober.alerts.error if told.get(PROMETHEUS) in ("up", "slow") else None
+    status, summary = judge(states, more, error)
     return {
         "status": status,
         "summary": summary,
@@ -37,17 +39,21 @@ def describe(prober: Prober) -> dict[str, Any]:
         "alerts": {
             "items": [{**asdict(each), "told": each not in more} for each in prober.alerts.items],
             "error": prober.alerts.error,
+            "told": error is None,
         },
         "containers": _containers(prober),
     }
 
 
-def judge(states: tuple[PartState, ...], alerts: tuple[Alert, ...] = ()) -> tuple[str, str]:
+def judge(
+    states: tuple[PartState, ...], alerts: tuple[Alert, ...] = (), not_known: str | None = None
+) -> tuple[str, str]:
     """Return the whole stack's status and one sentence about it.
 
     Args:
         states: Every part.
         alerts: Those that fire and say more than the parts do.
+        not_known: Why it is not known whether any fires, where no part shows that.
     """
     by_name = {state.part.name: state for state in states}
     core = [by_name[name] for name in CORE]
@@ -59,6 +65,7 @@ def judge(states: tuple[PartState, ...], alerts: tuple[Alert, ...] = ()) -> tupl
         _trouble(each) for word in ("down", "slow") for each in states if each.state == word
     ]
     troubles += [f"An alert fires: {each.summary}." for each in alerts]
+    troubles += [not_known] if not_known else []
     if troubles:
         more = f" And {len(troubles) - 1} more." if len(troubles) > 1 else ""
         return "degraded", f"{troubles[0]}{more}"

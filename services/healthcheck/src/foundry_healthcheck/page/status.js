@@ -300,7 +300,7 @@ function showValue(node, text) {
  * Parts that want the same thing done share one card: usually they share the cause. A chat that
  * fails for the reason for which Foundry Local does is one with it, though each has its own words.
  */
-function showProblems(wrong, slow, alerts) {
+function showProblems(wrong, slow, alerts, notKnown) {
   const groups = new Map();
   for (const part of wrong) {
     const cause = part.module !== "chat" ? part
@@ -320,8 +320,15 @@ function showProblems(wrong, slow, alerts) {
     mild: true,
   })), ...alerts.map((alert) => ({
     title: alert.summary, why: "an alert fires", since: alert.since, messages: [alert.description].filter(Boolean),
-    remedy: alert.remedy || "Look it up in docs/alerts.md.", mild: alert.severity !== "page",
+    remedy: alert.remedy || "Look at its rule, on Prometheus' page of alerts.", runbook: alert.runbook,
+    mild: alert.severity !== "page",
   })));
+  if (notKnown) {
+    cards.push({
+      title: "Alerts", why: "not known", since: null, messages: [notKnown], mild: true,
+      remedy: "Its log says why: `docker compose logs --tail 50 prometheus`.",
+    });
+  }
   $("problems").hidden = cards.length === 0;
   redraw($("problem-list"), cards, (node) => node.replaceChildren(...cards.map(problemCard)));
 }
@@ -335,6 +342,9 @@ function problemCard(card) {
   node.querySelector(".why").append(capital(card.why), ...since);
   node.querySelector(".message").append(...card.messages.flatMap(withCommands));
   node.querySelector(".remedy").append(...withCommands(card.remedy));
+  if (card.runbook) {
+    node.querySelector(".remedy").append(make("p", {}, make("a", { href: card.runbook }, "What this alert means")));
+  }
   return node;
 }
 
@@ -494,7 +504,7 @@ function show(status) {
   showState(status.status, title, status.summary ?? "");
   redraw($("news"), status.now, (node) => node.replaceChildren("As of ", counting(status.now, "ago")));
   showFigures(status.parts.find((part) => part.module === "chat"));
-  showProblems(wrong, slow, alerts);
+  showProblems(wrong, slow, alerts, status.alerts?.told === false ? status.alerts.error : null);
   showParts(status.parts);
   showContainers(status.containers);
   redraw($("about"), [status.version, status.started], (node) => node.replaceChildren(
