@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,9 @@ from lib.commands import doctor
 from lib.compose import Container
 from lib.doctor import (
     configuration,
+    local,
     machine,
+    models,
     monitoring,
     pages,
     parts,
@@ -319,6 +322,30 @@ def test_stopped_and_on_another_port_are_told_apart(tmp_path: Path) -> None:
 def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:
     other = Sighting("http://127.0.0.1:51211", "127.0.0.1", 51211, "v2")
     assert lost(tmp_path, "timed_out", [other]).message.startswith("frozen or overloaded: ")
+
+
+@pytest.mark.parametrize("problem", ["timed_out", local.SOMETHING_ELSE])
+def test_a_machine_without_the_command_line_is_not_sent_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    monkeypatch.setattr("lib.doctor.local.shutil.which", lambda _: None)
+    monkeypatch.setattr("lib.doctor.local.is_linux", lambda: True)
+    remedy = lost(tmp_path, problem).remedy or ""
+    assert "foundry_host.py" in remedy
+    assert not re.search(r"foundry (?:server|service|model) ", remedy)
+
+
+@pytest.mark.parametrize("command", ["/usr/bin/foundry", None])
+def test_how_to_load_a_model_depends_on_where_it_is_to_be(
+    monkeypatch: pytest.MonkeyPatch, command: str | None
+) -> None:
+    monkeypatch.setattr("lib.doctor.local.shutil.which", lambda _: command)
+    one = Sighting("http://127.0.0.1:51211", "127.0.0.1", 51211, "v2")
+    own = models.none_loaded("x", one, {}, embedded=True).remedy or ""
+    assert own.endswith("docker compose restart foundry-local")
+    here = models.none_loaded("x", one, {}).remedy or ""
+    assert here.endswith("foundry model load x" if command else "/models/load/x")
+    assert models.none_loaded("x", None, {}).remedy == "Ask a question in the chat"
 
 
 # ---- The health probe ----------------------------------------------------------------------------
