@@ -284,7 +284,7 @@ async def test_it_stops_at_once_in_the_middle_of_a_probe(chat_stack: ChatStack) 
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with start_healthcheck(
-            FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url, HEALTHCHECK_TIMEOUT="300"
+            FOUNDRY_URL=url, GATEWAY_URL=chat_stack.gateway.url, HEALTHCHECK_TIMEOUT="120"
         ) as healthcheck:
             async with asyncio.timeout(30):
                 await arrived.wait()

@@ -88,10 +88,10 @@ def test_texts_are_bounded_and_so_is_their_number() -> None:
     many = [firing("PageDown", probe=str(number)) for number in range(200)]
     assert len(parse(answer(*many))) == MOST
     long = firing("PageDown")
-    long["annotations"]["summary"] = "a \n" * 10_000
+    long["annotations"]["summary"] = "a \n\x1b[2J" * 10_000
     (found,) = parse(answer(long))
     assert len(found.summary) <= 600
-    assert "\n" not in found.summary
+    assert found.summary.isprintable()
 
 
 def test_what_a_part_shows_already_is_not_told_again() -> None:

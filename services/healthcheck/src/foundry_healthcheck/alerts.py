@@ -173,7 +173,12 @@ def _texts(given: object) -> dict[str, str]:
     if not isinstance(given, dict):
         return {}
     return {
-        str(name): " ".join(text.split())[:_LONGEST_TEXT]
+        str(name): _line(text)[:_LONGEST_TEXT]
         for name, text in given.items()
         if isinstance(text, str)
     }
+
+
+def _line(text: str) -> str:
+    """Return a text on one line, and without what would move a terminal's cursor."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
