@@ -376,6 +376,19 @@ async def test_containers_show_their_state_restarts_and_memory(browser: Browser)
     assert "MiB" not in prometheus + secrets
 
 
+async def test_a_container_that_is_not_well_is_among_what_is_wrong(browser: Browser):
+    summary = "The container of edge is unhealthy."
+    items = [container("edge", health="unhealthy", trouble="unhealthy"), container("gateway")]
+    answer = status(state="degraded", summary=summary)
+    answer |= {"containers": {"enabled": True, "items": items, "error": None}}
+    async with canned_probe(answer) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "degraded")
+        card = page.locator("#problem-list .problem")
+        await expect(card).to_have_count(1)
+        await expect(card).to_contain_text("The container of edge")
+        await expect(card.locator("code")).to_have_text("docker compose logs --tail 50 edge")
+
+
 async def test_without_the_view_of_docker_there_is_no_word_of_containers(browser: Browser):
     async with canned_probe(all_well()) as probe, open_page(browser, probe.url) as (page, _):
         await settled(page, "up")

@@ -300,7 +300,7 @@ function showValue(node, text) {
  * Parts that want the same thing done share one card: usually they share the cause. A chat that
  * fails for the reason for which Foundry Local does is one with it, though each has its own words.
  */
-function showProblems(wrong, slow, alerts, notKnown) {
+function showProblems(wrong, slow, alerts, notKnown, containers) {
   const groups = new Map();
   for (const part of wrong) {
     const cause = part.module !== "chat" ? part
@@ -329,6 +329,10 @@ function showProblems(wrong, slow, alerts, notKnown) {
       remedy: "Its log says why: `docker compose logs --tail 50 prometheus`.",
     });
   }
+  cards.push(...containers.map((item) => ({
+    title: `The container of ${item.service}`, why: item.trouble, since: null, messages: [], mild: true,
+    remedy: `Its log says why: \`docker compose logs --tail 50 ${item.service}\`.`,
+  })));
   $("problems").hidden = cards.length === 0;
   redraw($("problem-list"), cards, (node) => node.replaceChildren(...cards.map(problemCard)));
 }
@@ -504,7 +508,8 @@ function show(status) {
   showState(status.status, title, status.summary ?? "");
   redraw($("news"), status.now, (node) => node.replaceChildren("As of ", counting(status.now, "ago")));
   showFigures(status.parts.find((part) => part.module === "chat"));
-  showProblems(wrong, slow, alerts, status.alerts?.told === false ? status.alerts.error : null);
+  const notKnown = status.alerts?.told === false ? status.alerts.error : null;
+  showProblems(wrong, slow, alerts, notKnown, (status.containers?.items ?? []).filter((item) => item.trouble));
   showParts(status.parts);
   showContainers(status.containers);
   redraw($("about"), [status.version, status.started], (node) => node.replaceChildren(
