@@ -7,7 +7,8 @@
 #   PROMETHEUS_RETENTION_SIZE   how much disk they may take (1GB)
 #   PROMISE_FIRST_TOKEN_SECONDS  within how many seconds 95 % of the answers are to begin (2.56)
 #   PROMETHEUS_WITHOUT          jobs that are away on purpose, comma-separated: no target, no alert
-#   PROMETHEUS_PORT, HEALTHCHECK_PORT  where browsers find this and the health probe (9090, 9180)
+#   BIND_ADDRESS, PROMETHEUS_PORT, HEALTHCHECK_PORT
+#                               where browsers find this and the health probe (9090, 9180)
 #   PROMETHEUS_LISTEN, PROMETHEUS_DATA, PROMETHEUS_RUNTIME  for running it outside its container
 set -euf
 source=$(cd "$(dirname "$0")" && pwd)
@@ -35,6 +36,14 @@ is_amount() {
 for port in "${PROMETHEUS_PORT:-9090}" "${HEALTHCHECK_PORT:-9180}"; do
   case $port in '' | *[!0-9]*) refuse "PROMETHEUS_PORT, HEALTHCHECK_PORT: '$port' is no port." ;; esac
 done
+# Published on one address alone, ports are at no other. What is none the edge refuses.
+here=${BIND_ADDRESS:-127.0.0.1}
+here=${here#[}
+here=${here%]}
+case $here in
+  127.0.0.1 | 0.0.0.0 | ::1 | :: | *[!0-9A-Fa-f:.]*) here=localhost ;;
+  *:*) here="[$here]" ;;
+esac
 is_amount "$interval" s || refuse \
   "PROMETHEUS_SCRAPE_INTERVAL: '$interval' is not a number of seconds. Give one from 5s to 60s, such as: 15s"
 seconds=${interval%s}
@@ -75,7 +84,7 @@ mkdir -p "$runtime"
 rm -rf "$runtime/rules"
 mkdir "$runtime/rules"
 for file in $(cd "$source/rules" && ls); do
-  sed "s/2\\.56/$promise/g; s,localhost:9180,localhost:${HEALTHCHECK_PORT:-9180},g" "$source/rules/$file" > "$runtime/rules/$file"
+  sed "s/2\\.56/$promise/g; s,localhost:9180,$here:${HEALTHCHECK_PORT:-9180},g" "$source/rules/$file" > "$runtime/rules/$file"
 done
 awk -v interval="$interval" -v timeout="${timeout}s" -v without=" $without " '
   /^  scrape_interval:/ { sub(/:.*/, ": " interval) }
@@ -98,7 +107,7 @@ fi
 exec prometheus \
   --config.file="$runtime/prometheus.yml" \
   --web.listen-address="${PROMETHEUS_LISTEN:-0.0.0.0:9090}" \
-  --web.external-url="http://localhost:${PROMETHEUS_PORT:-9090}/" \
+  --web.external-url="http://$here:${PROMETHEUS_PORT:-9090}/" \
   --web.route-prefix=/ \
   --web.cors.origin=none \
   --web.max-connections=16 \

@@ -96,11 +96,17 @@ def alert_fires() -> dict[str, Any]:
         "remedy": "Restart it: `foundry server restart`.",
         "since": moment(900),
         "parts": ["chat"],
+        "runbook": "/alerts#chatstreamsbreak",
         "told": False,
     }
     told = alert | {"summary": "This one stands above", "told": True}
-    alerts = {"items": [alert, told], "error": None}
+    alerts = {"items": [alert, told], "error": None, "told": True}
     return status(state="degraded", summary="An alert fires.", alerts=alerts)
+
+
+def alerts_not_known() -> dict[str, Any]:
+    alerts = {"items": [], "error": "Prometheus' answer cannot be read.", "told": False}
+    return status(state="degraded", summary=alerts["error"], alerts=alerts)
 
 
 def slow() -> dict[str, Any]:
@@ -122,6 +128,7 @@ STATES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "everything down": (everything_down, "down"),
     "containers": (with_containers, "up"),
     "alert fires": (alert_fires, "degraded"),
+    "alerts not known": (alerts_not_known, "degraded"),
     "slow": (slow, "degraded"),
 }
 
@@ -160,6 +167,18 @@ async def test_does_not_say_that_all_is_well_while_an_alert_fires(browser: Brows
         await expect(card).to_have_count(1)
         await expect(card).to_contain_text("Foundry Local breaks off its answers")
         await expect(card.locator("code")).to_have_text("foundry server restart")
+        await expect(card.get_by_role("link")).to_have_attribute("href", "/alerts#chatstreamsbreak")
+
+
+async def test_does_not_say_that_all_is_well_while_nobody_knows_what_fires(browser: Browser):
+    async with (
+        canned_probe(alerts_not_known()) as probe,
+        open_page(browser, probe.url) as (page, _),
+    ):
+        await settled(page, "degraded")
+        card = page.locator("#problem-list .problem")
+        await expect(card).to_contain_text("Prometheus' answer cannot be read.")
+        await expect(card.locator("code")).to_have_text("docker compose logs --tail 50 prometheus")
 
 
 async def test_an_answer_that_is_slow_has_words_and_is_no_failure(browser: Browser):
@@ -355,6 +374,19 @@ async def test_containers_show_their_state_restarts_and_memory(browser: Browser)
     assert "Restarting after exit code 2, restarted 17 times" in prometheus
     assert "Finished" in secrets
     assert "MiB" not in prometheus + secrets
+
+
+async def test_a_container_that_is_not_well_is_among_what_is_wrong(browser: Browser):
+    summary = "The container of edge is unhealthy."
+    items = [container("edge", health="unhealthy", trouble="unhealthy"), container("gateway")]
+    answer = status(state="degraded", summary=summary)
+    answer |= {"containers": {"enabled": True, "items": items, "error": None}}
+    async with canned_probe(answer) as probe, open_page(browser, probe.url) as (page, _):
+        await settled(page, "degraded")
+        card = page.locator("#problem-list .problem")
+        await expect(card).to_have_count(1)
+        await expect(card).to_contain_text("The container of edge")
+        await expect(card.locator("code")).to_have_text("docker compose logs --tail 50 edge")
 
 
 async def test_without_the_view_of_docker_there_is_no_word_of_containers(browser: Browser):

@@ -11,6 +11,7 @@ import pytest
 
 from support.gateway import Gateway
 from support.mistakes import ask
+from support.sentences import NATIVE
 
 TOOL = {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}
 TOOLS = [{"type": "function", "function": TOOL}]
@@ -32,6 +33,9 @@ CHATS: dict[str, dict[str, Any]] = {
     "a forced call without tools": {"tool_choice": "required"},
     "tools that are no list": {"tools": "look"},
     "a tool that is no object": {"tools": [1]},
+    "nothing for a tool": {"tools": [*TOOLS, None]},
+    "nothing for a function": {"functions": [None]},
+    "a choice of no kind": {"tools": TOOLS, "tool_choice": {}},
     "a tool of a kind of its own": {"tools": [{"type": "web_search"}]},
     "a schema that is none": {
         "response_format": {"type": "json_schema", "json_schema": NO_TYPE},
@@ -42,12 +46,23 @@ CHATS: dict[str, dict[str, Any]] = {
             "json_schema": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}},
         },
     },
+    "a schema that is too large": {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {
+                "type": "object",
+                "properties": {f"p{number}": {"type": "string"} for number in range(3000)},
+            },
+        },
+    },
     "a grammar that is none": {
         "response_format": {"type": "lark_grammar", "lark_grammar": "start: look("},
     },
     "a format of its own": {"response_format": {"type": "prose"}},
     "a format that is a word": {"response_format": "json"},
     "a temperature beyond the range": {"temperature": 5},
+    "a temperature below nothing": {"temperature": -0.1},
+    "a temperature next to nothing": {"temperature": 1e-45},
     "a temperature that is a word": {"temperature": "warm"},
     "a share beyond one": {"top_p": 3},
     "a share below nothing": {"top_p": -1},
@@ -58,6 +73,8 @@ CHATS: dict[str, dict[str, Any]] = {
     "an end that is a number": {"stop": 5},
     "a user that is a number": {"user": 5},
     "metadata that are numbers": {"metadata": {"a": 1}},
+    "settings in metadata that are words": {"metadata": {"random_seed": "x"}},
+    "settings in metadata beyond the range": {"metadata": {"top_k": "-1"}},
     "a picture for a model that reads": content(
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     ),
@@ -80,6 +97,33 @@ RESPONSES: dict[str, dict[str, Any]] = {
         "text": {"format": {"type": "json_schema", "name": "a", "schema": NO_TYPE}},
     },
     "an item that is none": {"input": [{"type": "nothing"}]},
+    "a temperature below nothing": {"temperature": -1},
+    "a share beyond one": {"top_p": 3},
+    "more tokens than are counted": {"max_output_tokens": 2**31},
+    "a picture for a model that reads": {
+        "input": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
+                ],
+            }
+        ]
+    },
+    "a file for a model that reads": {
+        "input": [
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "input_file",
+                        "filename": "a.pdf",
+                        "file_data": "data:application/pdf;base64,JVBERi0=",
+                    }
+                ],
+            }
+        ]
+    },
 }
 
 
@@ -108,8 +152,21 @@ def test_a_callers_mistake_is_never_an_error_of_the_stack(
         elif error:
             assert error["remedy"], what
             assert error["type"] == "invalid_request_error", what
+            assert not NATIVE.search(error["message"]), what
+        elif path == "/v1/responses":
+            wrong[what] = (status, error)
     assert wrong == {}
     assert errors(gateway) == before
+
+
+def test_texts_too_long_to_embed_are_told_so(gateway_v2: Gateway) -> None:
+    before = errors(gateway_v2)
+    status, error = ask(gateway_v2, "/v1/embeddings", {"input": "word " * 6_000})
+    assert status == 400
+    assert error is not None
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "input")
+    assert "Split the text" in error["remedy"]
+    assert errors(gateway_v2) == before
 
 
 @pytest.mark.parametrize("generation", ["gateway_v2", "gateway_v1"])

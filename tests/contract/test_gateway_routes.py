@@ -13,6 +13,7 @@ import urllib.request
 import aiohttp
 import pytest
 
+from foundry_gateway.metrics import CLIENTS
 from support.fake_foundry import VARIANT, Exchange, FakeFoundry, stream_forever
 from support.foundry import Foundry
 from support.gateway import SOURCE, Gateway, StartGateway
@@ -85,6 +86,22 @@ async def test_every_v1_route_wants_the_key(gateway_v2: Gateway, path: str, key:
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     error = json.loads(text)["error"]
     assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
+    assert "`Authorization: Bearer <key>`" in error["remedy"]
+
+
+@pytest.mark.parametrize("client", sorted(CLIENTS))
+async def test_who_reads_of_a_wrong_key_on_a_page_is_not_asked_to_send_one(
+    gateway_v2: Gateway, client: str
+) -> None:
+    fields = {"Authorization": "Bearer wrong", "X-Client": client}
+    async with (
+        aiohttp.ClientSession(headers=fields) as session,
+        session.get(f"{gateway_v2.url}/v1/models") as answer,
+    ):
+        remedy = (await answer.json())["error"]["remedy"]
+    assert answer.status == 401
+    assert "--force-recreate" in remedy
+    assert "Bearer" not in remedy
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/status", "/metrics"])

@@ -221,6 +221,41 @@ async def test_the_runtimes_own_error_midway_is_told_in_our_shape(
     assert error["message"].endswith(error["remedy"])
 
 
+async def test_more_texts_than_their_answer_may_have_bytes_are_the_callers_mistake(
+    start_gateway: StartGateway,
+) -> None:
+    async def embed(exchange: Exchange) -> None:
+        await exchange.answer({"object": "list", "data": ["x" * 9_000_000]})
+
+    async with FakeFoundry(chat=embed) as fake:
+        gateway = start_gateway(fake.url)
+        body = {"model": CHAT["model"], "input": ["a"] * 1000}
+        async with (
+            aiohttp.ClientSession(headers=gateway.headers) as session,
+            session.post(f"{gateway.base_url}/embeddings", json=body) as answer,
+        ):
+            error = (await answer.json())["error"]
+    assert (answer.status, error["code"]) == (400, "invalid_request")
+    assert error["remedy"] == "Ask for less at a time."
+
+
+async def test_what_the_machine_lacks_is_no_mistake_of_the_caller(
+    start_gateway: StartGateway,
+) -> None:
+    """The first event of a stream carries no status that would say whose fault it is."""
+
+    async def fail(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.chunk(b'data: {"error":{"message":"Inference failed: bad allocation"}}\n\n')
+        await exchange.end_stream()
+
+    async with FakeFoundry(chat=fail) as fake:
+        gateway = start_gateway(fake.url)
+        status, body = await ask(gateway)
+    assert status == 502
+    assert json.loads(body)["error"]["code"] == "upstream_error"
+
+
 async def test_a_stream_that_ends_complete_but_without_done_is_completed(
     start_gateway: StartGateway,
 ) -> None:

@@ -109,6 +109,9 @@ def loaded() -> str:
 UPSTREAM = of_gateway("upstream_up", url="http://host.docker.internal:51211")
 
 
+STARTED = series("process_start_time_seconds", job="healthcheck", instance="healthcheck")
+
+
 def steps(minutes: float) -> int:
     return round(minutes * 60 / STEP)
 
@@ -163,6 +166,7 @@ def healthy(minutes: float) -> Series:
         found[success(probe)] = always
         found[of_probe("runs_total", probe)] = probed
         found[of_probe("last_run_timestamp_seconds", probe)] = second
+    found[STARTED] = never
     found[loaded()] = always
     found[UPSTREAM] = always
     found[of_gateway("requests_active")] = always

@@ -194,6 +194,11 @@ def catalog(sighting: Sighting) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def has_command() -> bool:
+    """Whether this machine has the Foundry command line; Linux and containers never have."""
+    return shutil.which("foundry") is not None
+
+
 def start_command(scene: Scene) -> str:
     """What starts Foundry Local here, at the port that the stack calls."""
     port = next((one.port for one in sightings(scene) if one.is_here), foundry.DEFAULT_PORT)
@@ -202,7 +207,7 @@ def start_command(scene: Scene) -> str:
     own = script("foundry_host.py", "--model", model, *at)
     if is_linux():
         return own
-    if shutil.which("foundry") is None:
+    if not has_command():
         brew = "brew install microsoft/foundrylocal/foundrylocal"
         install = "winget install Microsoft.FoundryLocal" if sys.platform == "win32" else brew
         return f"foundry server start --port {port}   (first: {install}; or instead: {own})"

@@ -1,10 +1,9 @@
 """Models: which are loaded, and whether the wanted one is there."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lib.doctor.local import Sighting, catalog, sightings
+from lib.doctor.local import Sighting, catalog, has_command, sightings
 from lib.doctor.results import Check, Result, failed, ok, skipped, warning
 from lib.doctor.runtime import APPLY, GROUP
 from lib.doctor.scene import Scene
@@ -66,7 +65,7 @@ def as_the_gateway_sees_it(
         message = f"{wanted} could not be had; {answers} answers instead"
         return Result("warning", message, "docker compose logs foundry-local", facts)
     if not loaded:
-        return none_loaded(wanted, here, facts)
+        return none_loaded(wanted, here, facts, embedded=bool(active.get("embedded")))
     others = [name for name in loaded if name != wanted]
     also = f"; also loaded: {', '.join(others[:MOST_NAMES])}" if others else ""
     return ok(
@@ -91,17 +90,28 @@ def as_the_runtime_tells(scene: Scene, here: Sighting) -> Result:
     return ok(f"{names} is loaded; {wanted} is loaded when asked, if it is downloaded", **facts)
 
 
-def none_loaded(wanted: str, here: Sighting | None, facts: Mapping[str, Any]) -> Result:
-    """Foundry Local runs without a model in memory."""
-    load = "docker compose restart foundry-local"
-    if shutil.which("foundry"):
+def none_loaded(
+    wanted: str, here: Sighting | None, facts: Mapping[str, Any], *, embedded: bool = False
+) -> Result:
+    """Foundry Local runs without a model in memory.
+
+    Args:
+        wanted: What is to answer.
+        here: The Foundry Local of this machine; None where that is not the one.
+        facts: For programs.
+        embedded: Whether it is the one in the container, which no command line reaches.
+    """
+    load = ""
+    if embedded:
+        load = "docker compose restart foundry-local"
+    elif here is not None and has_command():
         load = f"foundry model load {wanted}"
     elif here is not None:
         routes = "openai" if here.generation == "legacy" else "models"
         load = f"curl {here.base}/{routes}/load/{wanted}"
     return warning(
         f"no model is loaded; the next question loads {wanted} first, which takes a while",
-        f"Ask a question, or load it now: {load}",
+        f"Ask a question, or load it now: {load}" if load else "Ask a question in the chat",
         **facts,
     )
 
@@ -116,10 +126,10 @@ def not_there(
     facts: Mapping[str, Any],
 ) -> Result:
     """The wanted model is not on disk, or Foundry Local has never heard of it."""
-    has_command = shutil.which("foundry") is not None
+    command = has_command()
     if known:
         own = script("foundry_host.py", "--model", wanted)
-        download = f"foundry model download {wanted}   (or: {own})" if has_command else own
+        download = f"foundry model download {wanted}   (or: {own})" if command else own
         return failed(f"{wanted} is in the catalog but not downloaded", download, **facts)
     rest = "   (all there are: foundry model list)"
     names = list(dict.fromkeys([*loaded, *_aliases(offered)]))
@@ -127,7 +137,7 @@ def not_there(
     return failed(
         f"no such model: Foundry Local knows no {wanted}" + (f"; it has {shown}" if names else ""),
         f"Set MODEL to one of these in {scene.settings.place('MODEL')}, then: {APPLY}"
-        + (rest if has_command else ""),
+        + (rest if command else ""),
         **{**facts, "alternatives": names},
     )
 

@@ -56,6 +56,7 @@ def check_probe(scene: Scene) -> Result | list[Result]:
     facts["alerts"] = [str(each.get("name")) for each in _alerts(status)]
     slow = [_slow(each) for each in status["parts"] if each.get("state") == "slow"]
     alerts = [_fires(each) for each in _alerts(status) if not _is_alert_told(scene, each)]
+    alerts += _not_known(scene, status)
     if news or slow or alerts:
         return [*(_down(each) for each in news), *slow, *alerts]
     if down:
@@ -96,6 +97,15 @@ def _alerts(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _is_alert_told(scene: Scene, alert: Mapping[str, Any]) -> bool:
     """Whether an earlier check has named the cause of an alert."""
     return any(_is_told(scene, {"name": name}) for name in alert.get("parts") or ())
+
+
+def _not_known(scene: Scene, status: Mapping[str, Any]) -> list[Result]:
+    """That nobody can say whether an alert fires, where no other finding says so."""
+    alerts = status.get("alerts") or {}
+    if alerts.get("told") is not False or scene.is_bad("prometheus"):
+        return []
+    remedy = "docker compose logs --tail 50 prometheus"
+    return [Result("warning", str(alerts.get("error")), remedy, {}, "alerts", "Alerts")]
 
 
 def _fires(alert: Mapping[str, Any]) -> Result:

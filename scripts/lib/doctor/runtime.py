@@ -11,6 +11,7 @@ from lib.doctor.local import (
     SOMETHING_ELSE,
     Sighting,
     elsewhere,
+    has_command,
     sightings,
     start_command,
 )
@@ -127,13 +128,15 @@ def _diagnosis(scene: Scene, one: Sighting) -> tuple[str, str]:
         return _wrong_port(scene, one, others)
     if one.problem == SOMETHING_ELSE:
         find = "Find its port with `foundry server status` and set FOUNDRY_URL, or start it"
+        find = find if has_command() else "Set FOUNDRY_URL to where it listens, or start it there"
         return f"wrong port: {_somebody_else(one)}", f"{find}: {start}"
     if one.problem == "refused":
         return f"stopped: nothing listens at {one.url}", f"Start it: {start}"
     if one.problem == "timed_out" and one.is_here:
-        restart = "`foundry server restart` (CLI up to 0.8: `foundry service restart`)"
         message = f"frozen or overloaded: {one.url} accepts connections but does not answer"
-        return message, f"Restart it: {restart}, or end it and: {start}"
+        restart = "`foundry server restart` (CLI up to 0.8: `foundry service restart`)"
+        theirs = f"Restart it: {restart}, or end it and: {start}"
+        return message, theirs if has_command() else _instead(scene, one)
     why = web.PROBLEMS.get(one.problem, one.problem)
     mend = f"Mend FOUNDRY_URL in {scene.settings.place('FOUNDRY_URL')}, then: {APPLY}"
     return f"{one.url}: {why}", f"Check that machine and its firewall. {mend}"
@@ -164,7 +167,7 @@ def _somebody_else(one: Sighting) -> str:
 def _instead(scene: Scene, one: Sighting) -> str:
     """Replacing a server that listens for this machine alone by one that containers reach."""
     pid = next((who.pid for who in one.listeners if who.pid), None)
-    stop = f"Stop it (`kill {pid}`)" if pid else "Stop it"
+    stop = f"Stop it (`kill {pid}`)" if pid and is_linux() else "Stop it"
     return f"{stop}, and run instead: {start_command(scene)}"
 
 

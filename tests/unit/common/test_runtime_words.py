@@ -169,6 +169,10 @@ def test_no_signature_stack_or_path_of_the_runtimes_is_shown(words: str) -> None
             "see http://localhost:51211/v1/models for more",
             "see http://localhost:51211/v1/models for more",
         ),
+        (
+            "x.cc:9 T a::b(const c&) const::<lambda(std::string, std::string)> stop must not be empty",
+            "stop must not be empty",
+        ),
         ("broken.cc:1 void f(", ""),
         ("", ""),
         ("long " * 100, "long " * 30 + "long…"),

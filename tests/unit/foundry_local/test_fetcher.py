@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from foundry_host.fetcher import Fetcher
-from foundry_host.state import Board, ModelState
+from foundry_host.state import Board, ModelState, ModelStatus
 from support.scripted_runtime import ScriptedModel, ScriptedProvider, ScriptedRuntime
 
 if TYPE_CHECKING:
@@ -99,6 +99,26 @@ def test_a_failed_download_is_shown_with_its_remedy(
     assert status.error.message == f"{ALIAS} could not be downloaded: disk full."
     assert "free disk space" in status.error.remedy
     assert status.progress is None
+
+
+def test_who_has_models_of_their_own_is_told_their_names() -> None:
+    """A name that was mistyped needs neither the internet nor another folder."""
+    stop, board = threading.Event(), Board()
+    mine = {"mine": ModelState.CACHED, "broken": ModelState.FAILED}
+    for alias, state in mine.items():
+        board.put(ModelStatus(alias, state=state))
+    board.put(ModelStatus("foundry-demo", state=ModelState.LOADED, demo=True))
+    fetcher = Fetcher(ScriptedRuntime({}), board, ["mien"], stop)
+    worker = threading.Thread(target=fetcher.run)
+    worker.start()
+    deadline = time.monotonic() + PATIENCE
+    while (status := board.get("mien")) is None or status.error is None:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
+    stop.set()
+    fetcher.wake()
+    worker.join(PATIENCE)
+    assert status.error.remedy.endswith("or name a model that is here with --model: mine.")
 
 
 def test_stopping_in_a_download_shows_no_failure() -> None:

@@ -65,6 +65,15 @@ def test_the_device_follows_the_providers_the_model_was_built_for(
     assert (model.execution_provider, model.device) == (provider, device)
 
 
+@pytest.mark.parametrize(
+    "session", [None, [], "x", {"provider_options": None}, {"provider_options": 5}]
+)
+def test_settings_of_another_form_name_no_provider(tmp_path: Path, session: object) -> None:
+    decoder = {"filename": "model.onnx", "session_options": session}
+    model = read_model_directory(make(tmp_path / "m", decoder=decoder))
+    assert model.execution_provider == "CPUExecutionProvider"
+
+
 def test_each_kind_of_damage_has_its_own_message(tmp_path: Path) -> None:
     damages = {
         "no-config": lambda p: (p / "genai_config.json").unlink(),

@@ -17,11 +17,16 @@ GENAI_OVERFLOW = (
     "exceeds max length (4096)"
 )
 
+EMBEDDING_OVERFLOW = (
+    "Inference failed: max_length (6004) cannot be greater than model context_length (4096)"
+)
+
 
 def test_the_figures_of_an_overflow_are_read() -> None:
     assert faults.overflow(V2_OVERFLOW) == faults.Overflow(prompt=14, context=1024)
     assert faults.overflow(V1_OVERFLOW) == faults.Overflow(prompt=2017, context=1024)
     assert faults.overflow(GENAI_OVERFLOW) == faults.Overflow(prompt=40004, context=4096)
+    assert faults.overflow(EMBEDDING_OVERFLOW) == faults.Overflow(prompt=6004, context=4096)
 
 
 def test_what_is_left_for_the_answer() -> None:
@@ -59,6 +64,10 @@ def test_each_refusal_is_recognised_and_only_as_itself(message: str, kind: objec
         ("Failed to handle OpenAI completion: top_p must be between 0.0 and 1.0", "top_p"),
         ("logit_bias is not known here", "logit_bias"),
         ("[json.exception.type_error.302] type must be string, but is null", None),
+        ("Inference failed: stoi", "metadata"),
+        ("Parser Error: Current row has 12007 items; max is 2000", "response_format"),
+        ("input message content type not supported (only input_text)", None),
+        ("void f(std::map<int, std::allocator<int>>) top_p must be finite", "top_p"),
     ],
 )
 def test_a_failure_that_is_the_callers_mistake_names_the_field(
@@ -76,6 +85,7 @@ def test_a_failure_that_is_the_callers_mistake_names_the_field(
         "Inference failed: bad allocation",
         "CUDA out of memory while reading top_p",
         "Error creating grammar: bad allocation",
+        "Failed to allocate memory for requested buffer of size 1073741824",
         "Failed to handle OpenAI completion: the device was lost",
         "something went wrong",
         "it ended the stream before it began",
@@ -89,3 +99,4 @@ def test_a_failure_of_the_machine_is_no_mistake_of_the_caller(message: str) -> N
 
 def test_a_sentence_ends_once() -> None:
     assert faults.sentence("no") == faults.sentence("no.") == "no."
+    assert faults.sentence("word " * 100).endswith("word…")

@@ -118,6 +118,36 @@ async def test_bad_input_is_told_clearly(
     assert refusal.value.param == param
 
 
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": 1e-45}, "temperature"),
+        ({"temperature": 10**300}, "temperature"),
+        ({"tools": [{"type": "function", "function": {"name": "a"}}, None]}, "tools[1]"),
+        ({"functions": [None]}, "functions[0]"),
+        ({"tool_choice": {}}, "tool_choice"),
+    ],
+)
+async def test_what_the_runtime_would_end_on_or_stumble_over_never_reaches_it(
+    more: dict[str, object], param: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        await sent(messages=HELLO, **more)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize("temperature", [0, 0.0, 1e-6, 0.7, 2, 2.0])
+async def test_every_temperature_that_the_api_has_passes(temperature: float) -> None:
+    assert (await sent(messages=HELLO, temperature=temperature))["temperature"] == temperature
+
+
+async def test_settings_within_metadata_are_fields_of_the_request_too() -> None:
+    body = {"messages": HELLO, "metadata": {"top_k": "-1"}}
+    assert "top_k" in Prompt.read(CHAT, json.dumps(body).encode()).fields
+
+
 @pytest.mark.parametrize("item", [{"role": "user"}, {"role": "user", "content": ""}])
 @pytest.mark.parametrize("more", [{}, {"type": "message"}, {"content": None}, {"content": []}])
 async def test_a_message_without_content_is_refused_before_the_runtime_fails_on_it(

@@ -1,6 +1,6 @@
 import pytest
 
-from foundry_gateway.operations import CHAT
+from foundry_gateway.operations import CHAT, RESPONSES
 from foundry_gateway.sse import EventScanner, Usage, read_usage
 from support.fake_foundry import DONE, FINISH, HELLO, USAGE, event
 
@@ -66,6 +66,36 @@ def test_an_empty_usage_field_is_not_usage() -> None:
     one = scanner()
     one.feed(event("x").replace(b',"id"', b',"usage":null,"id"'))
     assert one.usage is None
+
+
+def prelude(kind: str, error: str = "null") -> bytes:
+    data = f'{{"response":{{"error":{error},"usage":null}},"type":"response.{kind}"}}'
+    return f"event: response.{kind}\ndata: {data}\n\n".encode()
+
+
+def test_what_comes_before_there_is_an_answer_is_told_from_it() -> None:
+    one = EventScanner(
+        hide_usage=False,
+        finish_marks=RESPONSES.finish_marks,
+        prelude_marks=RESPONSES.prelude_marks,
+    )
+    assert not one.only_preludes
+    before = prelude("created") + prelude("in_progress")
+    assert one.feed(before) == before
+    assert one.only_preludes
+    one.feed(b'data: {"delta":"a","type":"response.output_text.delta"}\n\n')
+    assert not one.only_preludes
+
+
+def test_a_failed_response_is_an_error_and_does_not_pass() -> None:
+    one = EventScanner(
+        hide_usage=False,
+        finish_marks=RESPONSES.finish_marks,
+        prelude_marks=RESPONSES.prelude_marks,
+    )
+    failed = prelude("failed", '{"code":"x","message":"no"}')
+    assert one.feed(prelude("created") + failed + DONE) == prelude("created") + DONE
+    assert one.error == b'{"error":{"code":"x","message":"no"}}'
 
 
 def test_comments_pass() -> None:

@@ -49,14 +49,49 @@ def test_one_alert_for_several_windows_is_told_once() -> None:
     assert found.severity == "page"
 
 
+def test_what_wants_somebody_now_comes_first_also_where_it_fires_in_two_severities() -> None:
+    found = parse(
+        answer(
+            firing("ChatErrorBudgetBurn", long_window="1h"),
+            firing("ChatErrorBudgetBurn", severity="ticket", long_window="1d"),
+            firing("ChatFirstChunkBudgetBurn", severity="ticket", long_window="1d"),
+        )
+    )
+    assert [(each.name, each.severity) for each in found] == [
+        ("ChatErrorBudgetBurn", "page"),
+        ("ChatFirstChunkBudgetBurn", "ticket"),
+    ]
+
+
+def test_an_alert_leads_to_what_it_means_where_that_is_written() -> None:
+    known, other = parse(answer(firing("GatewayDown"), firing("MyOwnRule")))
+    assert known.runbook == "/alerts#gatewaydown"
+    assert other.runbook is None
+
+
+@pytest.mark.parametrize(
+    ("given", "since"),
+    [
+        ("2026-11-22T18:12:16.034123456Z", "2026-11-22T18:12:16.034123456Z"),
+        ("yesterday", None),
+        ("", None),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_since_is_an_instant_or_not_known(given: object, since: str | None) -> None:
+    (found,) = parse(answer(firing("GatewayDown") | {"activeAt": given}))
+    assert found.since == since
+
+
 def test_texts_are_bounded_and_so_is_their_number() -> None:
     many = [firing("PageDown", probe=str(number)) for number in range(200)]
     assert len(parse(answer(*many))) == MOST
     long = firing("PageDown")
-    long["annotations"]["summary"] = "a \n" * 10_000
+    long["annotations"]["summary"] = "a \n\x1b[2J" * 10_000
     (found,) = parse(answer(long))
     assert len(found.summary) <= 600
-    assert "\n" not in found.summary
+    assert found.summary.isprintable()
 
 
 def test_what_a_part_shows_already_is_not_told_again() -> None:

@@ -309,6 +309,19 @@ async def test_an_answer_that_takes_longer_than_the_patience_is_slow_and_not_dow
     assert run.registry.get_sample_value("probe_success") == 1
 
 
+async def test_what_to_do_about_a_slow_answer_is_said_of_the_foundry_local_that_gave_it(
+    probe, gateway: Gateway
+) -> None:
+    own = "http://foundry-local:51211"
+    gateway.status = {**STATUS, "upstreams": [{"url": own, "active": True}]}
+    gateway.answer = (ROLE, *(text("1"),) * 80, event(FINISH), event("[DONE]"))
+    settings = Settings(loads_models=True, chat_timeout=0.5, embedded_url=own)
+    async with gateway.running() as url:
+        _, outcome = await probe("chat", url, timeout=3, settings=settings)
+    assert outcome.state == "slow"
+    assert "EMBEDDED_MODEL" in (outcome.remedy or "")
+
+
 async def test_an_answer_that_falls_silent_is_down_after_the_patience(
     probe, gateway: Gateway
 ) -> None:

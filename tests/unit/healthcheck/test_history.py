@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from foundry_healthcheck.alerts import Alert
+from foundry_healthcheck.alerts import Alert, Alerts
+from foundry_healthcheck.containers import ContainerState, ContainerStates
 from foundry_healthcheck.history import JUDGEMENT_TTL, LENGTH, PartState, instant
 from foundry_healthcheck.parts import parts
+from foundry_healthcheck.prober import Prober
 from foundry_healthcheck.probing import Outcome
 from foundry_healthcheck.settings import Settings
-from foundry_healthcheck.status import judge
+from foundry_healthcheck.status import describe, judge
 
 CHAT, FOUNDRY, GATEWAY = parts(Settings())
 
@@ -149,6 +153,66 @@ def test_no_alert_fires_while_all_is_well(severity: str) -> None:
     alert = Alert("ChatStreamsBreak", severity, "Answers break", "", "", None, ("chat",))
     word, summary = judge(core(up(1), up(1), up(1)), (alert,))
     assert (word, summary) == ("degraded", "An alert fires: Answers break.")
+
+
+def test_what_nobody_knows_is_not_well() -> None:
+    well = core(up(1), up(1), up(1))
+    assert judge(well, (), ["Alerts cannot be read."]) == ("degraded", "Alerts cannot be read.")
+
+
+def told(prometheus: Outcome) -> tuple[str, bool]:
+    prober = Prober(Settings(prometheus_url="http://prometheus:9090"))
+    for seen in prober.states.values():
+        seen.record(up(1))
+    prober.states["prometheus"].record(prometheus)
+    prober.alerts = Alerts(error="Alerts cannot be read.")
+    answer = describe(prober)
+    return answer["summary"], answer["alerts"]["told"]
+
+
+def test_that_alerts_are_not_known_is_told_unless_prometheus_is_the_trouble() -> None:
+    assert told(up(2)) == ("Alerts cannot be read.", False)
+    assert told(down(2)) == ("Prometheus: It is gone.", True)
+
+
+def of_container(service: str, state: str, **more: Any) -> ContainerState:
+    return ContainerState(service, state == "running", state, 0, **more)
+
+
+@pytest.mark.parametrize(
+    ("container", "summary"),
+    [
+        (of_container("edge", "restarting", exit_code=1), "restarting after exit code 1"),
+        (of_container("docker-view", "exited", exit_code=137), "exited after exit code 137"),
+        (of_container("edge", "running", health="unhealthy"), "unhealthy"),
+        (of_container("edge", "paused"), "paused"),
+        (of_container("edge", "running", health="starting"), None),
+        (of_container("secrets", "finished", exit_code=0), None),
+    ],
+)
+def test_a_container_that_is_not_well_makes_the_stack_unwell(
+    container: ContainerState, summary: str | None
+) -> None:
+    prober = Prober(Settings())
+    for seen in prober.states.values():
+        seen.record(up(1))
+    prober.containers = ContainerStates((container,))
+    answer = describe(prober)
+    (item,) = answer["containers"]["items"]
+    assert (answer["status"] == "up", item["trouble"]) == (summary is None, summary)
+    if summary:
+        assert answer["summary"] == f"The container of {container.service} is {summary}."
+
+
+def test_a_container_whose_part_is_down_is_not_told_twice() -> None:
+    prober = Prober(Settings())
+    for seen in prober.states.values():
+        seen.record(up(1))
+    prober.states["gateway"].record(down(2))
+    prober.containers = ContainerStates((of_container("gateway", "restarting", exit_code=1),))
+    answer = describe(prober)
+    assert answer["containers"]["items"][0]["trouble"] is None
+    assert "And" not in answer["summary"]
 
 
 def test_a_chat_that_is_not_asked_does_not_make_the_stack_unwell() -> None:

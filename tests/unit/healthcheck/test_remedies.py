@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import product
 from typing import get_args
@@ -59,6 +60,15 @@ def test_the_stacks_own_foundry_local_is_started_with_docker() -> None:
     own = remedies.place(EVERYTHING, EVERYTHING.embedded_url)
     assert remedies.foundry("refused", own) == "Start it: `docker compose up -d foundry-local`."
     assert "EMBEDDED_MODEL" in remedies.foundry("model_missing", own)
+
+
+def test_the_setting_that_is_named_is_the_one_that_counts() -> None:
+    for reason in ("no_models", "model_missing", "timed_out", "no_answer"):
+        for address, setting in ((ADDRESSES[0], "MODEL"), (ADDRESSES[2], "EMBEDDED_MODEL")):
+            where = remedies.place(EVERYTHING, address)
+            for text in (remedies.find("gateway", reason, where), remedies.slow(where)):
+                assert re.findall(r"\b\w*MODEL\b", text) == [setting], text
+                assert complaints(text) == []
 
 
 def test_a_service_that_is_none_of_the_stacks_gets_no_compose_command() -> None:

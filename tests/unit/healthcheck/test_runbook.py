@@ -32,6 +32,15 @@ def test_a_link_that_leads_nowhere_becomes_its_text(to: str) -> None:
     assert "<code>rules</code>" in made
 
 
+def test_links_to_the_stacks_own_pages_hold_also_where_ports_and_names_are_others() -> None:
+    made = render(
+        "<http://localhost:9180>, <http://localhost:9180/alerts>, <http://localhost:9090>"
+    )
+    assert re.findall(r'href="([^"]*)"', made) == ["/", "/alerts"]
+    assert "http://localhost:9090" in made
+    assert "localhost" not in "".join(re.findall(r'href="([^"]*)"', page()))
+
+
 def test_every_link_within_the_runbook_leads_somewhere_and_none_into_the_repository() -> None:
     text = page()
     inside = re.findall(r'href="#([^"]+)"', text)

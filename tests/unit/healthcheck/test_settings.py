@@ -64,6 +64,8 @@ def test_no_question_at_all_may_be_asked() -> None:
         ("HEALTHCHECK_CHAT_INTERVAL", "-1"),
         ("HEALTHCHECK_CHAT_INTERVAL", "601"),
         ("HEALTHCHECK_TIMEOUT", "soon"),
+        ("HEALTHCHECK_TIMEOUT", "121"),
+        ("HEALTHCHECK_CHAT_TIMEOUT", "301"),
         ("HEALTHCHECK_CHAT_MAX_TOKENS", "0"),
         ("HEALTHCHECK_LOADS_MODELS", "perhaps"),
         ("HEALTHCHECK_LOG_LEVEL", "LOUD"),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from foundry_healthcheck import runbook
 from support.rule_tests import (
@@ -54,6 +55,67 @@ def test_no_text_asks_for_a_label_that_the_rule_itself_adds(rule: dict):
     """Prometheus fills in the labels of what was measured: the rule's own come later."""
     asked = {name for text in rule["annotations"].values() for name in LABEL.findall(text)}
     assert asked & set(rule["labels"]) == set()
+
+
+def runbook_text() -> str:
+    return (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+
+
+def test_what_is_to_be_done_can_be_done_on_every_system_and_with_every_foundry_local():
+    """Neither Linux nor a container has the Foundry command line; ports are settings."""
+    told = [text for rule in ALERTS for text in rule["annotations"].values()]
+    for text in (*told, runbook_text()):
+        assert "`foundry " not in text
+    for text in told:
+        assert not re.search(r"\bport \d", text), text
+
+
+def test_every_command_names_a_service_that_there_is():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    commands = [
+        command
+        for text in (*(str(rule["annotations"]) for rule in ALERTS), runbook_text())
+        for command in re.findall(r"`docker compose ([^`]+)`", text)
+    ]
+    named = {
+        command.split()[-1]
+        for command in commands
+        if not command.endswith(("}}", ">", "-d", "stop", "ps"))
+    }
+    assert len(named) > 3
+    assert named <= {*services, "--force-recreate"}
+
+
+@pytest.mark.parametrize(
+    ("probe", "service"), [("webgpu", "webgpu-static"), ("open-webui", "open-webui")]
+)
+def test_a_page_that_is_down_is_looked_up_by_its_service(tmp_path: Path, probe: str, service: str):
+    rule = next(rule for rule in ALERTS if rule["alert"] == "PageDown" and probe in rule["expr"])
+    texts = {
+        name: text.replace("{{ $labels.probe }}", probe)
+        for name, text in rule["annotations"].items()
+    }
+    choice = re.compile(r"\{\{ if .*\{\{ end \}\}")
+    assert choice.search(texts["remedy"])
+    texts["remedy"] = choice.sub(service, texts["remedy"])
+    told = Story(
+        6,
+        {success(probe): constant((0, 6))},
+        (),
+        annotations=(
+            {
+                "eval_time": "4m",
+                "alertname": "PageDown",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"severity": rule["labels"]["severity"], "probe": probe},
+                        "exp_annotations": texts,
+                    }
+                ],
+            },
+        ),
+    )
+    assert promtool_says(tmp_path, told) == ""
 
 
 def test_the_runbook_speaks_of_no_alert_that_is_gone():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.rule_tests import (
+    STARTED,
     UPSTREAM,
     Expected,
     Story,
@@ -55,7 +56,8 @@ NO_FOUNDRY = {
     loaded(): constant((1, 2), ("NaN", 8)),
     UPSTREAM: constant((1, 2), (0, 8)),
 }
-WITHOUT_PROBER = {success("foundry"): "", loaded(): ""}
+WITHOUT_VERDICT = {success("foundry"): "", loaded(): ""}
+WITHOUT_PROBER = {**WITHOUT_VERDICT, up("healthcheck"): "0x24"}
 NO_TRAFFIC = {
     key: ""
     for client in ("chainlit", "healthcheck")
@@ -177,14 +179,14 @@ FIRES = {
     ],
     "ProbeStale": [
         Story(
-            12,
-            {of_probe("last_run_timestamp_seconds", "chainlit"): constant((60, 12))},
-            (firing("7m30s"), firing("9m", "ProbeStale")),
+            20,
+            {of_probe("last_run_timestamp_seconds", "chainlit"): constant((60, 20))},
+            (firing("17m30s"), firing("19m", "ProbeStale")),
         ),
         Story(
-            20,
-            {of_probe("last_run_timestamp_seconds", "chat"): constant((60, 20))},
-            (firing("17m30s"), firing("19m", "ProbeStale")),
+            30,
+            {of_probe("last_run_timestamp_seconds", "chat"): constant((60, 30))},
+            (firing("27m30s"), firing("29m", "ProbeStale")),
         ),
     ],
     "PrometheusNotRecording": [
@@ -331,6 +333,8 @@ SILENT = {
             },
             (firing("2m30s"), firing("4m")),
         ),
+        # It has yet to start with the stack: the prober waits for it, without a verdict.
+        Story(6, {**WITHOUT_VERDICT, UPSTREAM: "0x24"}, (firing("4m"),)),
         # It answers, without a model: another alert, and not yet.
         Story(5, {success("foundry"): "0x20", loaded(): "0x20"}, (firing("4m30s"),)),
         # One of two addresses is enough.
@@ -340,7 +344,7 @@ SILENT = {
                 **WITHOUT_PROBER,
                 of_gateway("upstream_up", url="http://foundry-local:51211"): "0x24",
             },
-            (firing("5m"),),
+            (firing("4m"),),
         ),
     ],
     "FoundryLocalNoModelLoaded": [
@@ -473,13 +477,28 @@ SILENT = {
             },
             (firing("75m30s"), firing("78m")),
         ),
-        # Asked every ten minutes; and never.
+        # Everything asked every ten minutes; an answer that takes fifteen; and never.
         Story(
             20,
             {
-                of_probe("last_run_timestamp_seconds", "chat"): constant((0, 10), (600, 10)),
+                of_probe("last_run_timestamp_seconds", probe): constant((0, 10), (600, 10))
+                for probe in ("chat", "foundry", "chainlit")
             },
             (firing("9m"), firing("19m")),
+        ),
+        Story(
+            26,
+            {of_probe("last_run_timestamp_seconds", "chat"): constant((60, 26))},
+            (firing("25m"),),
+        ),
+        # Just started, on a machine where the first answer takes its time.
+        Story(
+            50,
+            {
+                of_probe("last_run_timestamp_seconds", "chat"): constant((1700, 30), (0, 20)),
+                STARTED: constant((0, 30), (1800, 20)),
+            },
+            (firing("49m"),),
         ),
         Story(
             20,

@@ -114,6 +114,28 @@ def test_links_lead_to_where_the_edge_publishes_the_runbook(tmp_path: Path):
     assert "9180/alerts#" not in text.replace("19180", "")
 
 
+@pytest.mark.parametrize(
+    ("bound", "host"),
+    [
+        ("", "localhost"),
+        ("127.0.0.1", "localhost"),
+        ("0.0.0.0", "localhost"),
+        ("[::]", "localhost"),
+        ("192.168.1.5", "192.168.1.5"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("fd00::5", "[fd00::5]"),
+        ("[fd00::5]", "[fd00::5]"),
+        ("s/x;e y", "localhost"),
+    ],
+)
+def test_links_name_the_address_on_which_ports_are_published(tmp_path: Path, bound: str, host: str):
+    done = check(tmp_path, BIND_ADDRESS=bound)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "rules" / "alerts.yml").read_text(encoding="utf-8")
+    found = set(re.findall(r"runbook_url: http://(.*):9180/alerts#", text))
+    assert found == {host}
+
+
 def test_what_can_be_promised_is_the_same_wherever_it_is_asked_for():
     start = (FOLDER / "start.sh").read_text(encoding="utf-8")
     (bounds,) = re.findall(r"(?m)^bounds='(.*)'$", start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from lib.compose import Container
 from lib.console import StepFailedError
 from lib.doctor import (
     configuration,
+    local,
     machine,
     models,
     monitoring,
@@ -356,6 +358,30 @@ def test_a_silent_one_is_frozen_and_not_on_another_port(tmp_path: Path) -> None:
     assert lost(tmp_path, "timed_out", [other]).message.startswith("frozen or overloaded: ")
 
 
+@pytest.mark.parametrize("problem", ["timed_out", local.SOMETHING_ELSE])
+def test_a_machine_without_the_command_line_is_not_sent_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    monkeypatch.setattr("lib.doctor.local.shutil.which", lambda _: None)
+    monkeypatch.setattr("lib.doctor.local.is_linux", lambda: True)
+    remedy = lost(tmp_path, problem).remedy or ""
+    assert "foundry_host.py" in remedy
+    assert not re.search(r"foundry (?:server|service|model) ", remedy)
+
+
+@pytest.mark.parametrize("command", ["/usr/bin/foundry", None])
+def test_how_to_load_a_model_depends_on_where_it_is_to_be(
+    monkeypatch: pytest.MonkeyPatch, command: str | None
+) -> None:
+    monkeypatch.setattr("lib.doctor.local.shutil.which", lambda _: command)
+    one = Sighting("http://127.0.0.1:51211", "127.0.0.1", 51211, "v2")
+    own = models.none_loaded("x", one, {}, embedded=True).remedy or ""
+    assert own.endswith("docker compose restart foundry-local")
+    here = models.none_loaded("x", one, {}).remedy or ""
+    assert here.endswith("foundry model load x" if command else "/models/load/x")
+    assert models.none_loaded("x", None, {}).remedy == "Ask a question in the chat"
+
+
 # ---- The health probe ----------------------------------------------------------------------------
 
 
@@ -364,9 +390,10 @@ def probed(
     *parts: dict[str, object],
     bad: dict[str, Result],
     alerts: Sequence[dict[str, object]] = (),
+    not_known: str | None = None,
 ) -> Sequence[Result]:
     here = scene(tmp_path)
-    said = {"items": alerts, "error": None}
+    said = {"items": alerts, "error": not_known, "told": not_known is None}
     status = {"status": "down", "version": "1", "parts": parts, "alerts": said}
     body = json.dumps(status).encode()
     here.remembered("reply of healthcheck", lambda: web.Reply(200, body=body))
@@ -420,6 +447,13 @@ def test_an_alert_that_fires_is_told_and_not_twice(tmp_path: Path) -> None:
     ] == ["ok"]
     said = [alert("page", "foundry", told=True)]
     assert [one.state for one in probed(tmp_path, bad={}, alerts=said)] == ["ok"]
+
+
+def test_that_nobody_knows_whether_an_alert_fires_is_a_warning(tmp_path: Path) -> None:
+    (found,) = probed(tmp_path, bad={}, not_known="It cannot be read.")
+    assert (found.state, found.title, found.message) == ("warning", "Alerts", "It cannot be read.")
+    said = probed(tmp_path, bad={"prometheus": FAILED}, not_known="It cannot be read.")
+    assert [one.state for one in said] == ["ok"]
 
 
 def test_an_answer_that_is_slow_is_a_warning(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ _PATTERNS: Final[tuple[tuple[LoadFault, str], ...]] = (
 
 _ORIGIN = re.compile(r"(?:[\w./\\:-]*[/\\])?\w+\.(?:cc|cpp|cxx|h|hpp|cs|cu|rs|py):\d+:? ?")
 _SIGNATURE_START = re.compile(r"[^(.;!?\"']*(?:::|\b(?:void|int|bool|static|std)\b)[^(.;!?\"']*\(")
+_SIGNATURE_END = re.compile(r"(?: const)?(?:::<lambda\([^)]*\)>)*\s*")
 _FUNCTION = re.compile(r"[A-Z]\w*[a-z]\w*[A-Z]\w* ")
 _STACK = re.compile(r"\s+at [\w.<>`+]+\(.*\Z", re.DOTALL)
 _CLASS = re.compile(r"(?:\bError: )?\b(?:\w+\.)+\w*Exception: |\[json\.exception\.[\w.]+\] ")
@@ -106,6 +107,6 @@ def _length_of_function(text: str) -> int:
     for position in range(start.end(), len(text)):
         depth += {"(": 1, ")": -1}.get(text[position], 0)
         if depth == 0:
-            rest = text[position + 1 :]
-            return len(text) - len(rest.removeprefix(" const").lstrip())
+            end = _SIGNATURE_END.match(text, position + 1)
+            return end.end() if end else position + 1
     return len(text)

@@ -29,6 +29,7 @@ log = logging.getLogger("foundry_host")
 _FIRST_RETRY_SECONDS = 15.0
 _LAST_RETRY_SECONDS = 600.0
 _SUGGESTIONS = 5
+_MOST_NAMES = 6
 _HERE = Place("localhost", ours=True)
 
 
@@ -151,7 +152,12 @@ class Fetcher:
         return ordered
 
     @property
-    def _bring_your_own(self) -> str:
+    def _otherwise(self) -> str:
+        """What can be done without a download; who has models of their own mistyped one's name."""
+        here = self._board.own_models()
+        if here:
+            setting = "EMBEDDED_MODEL in .env" if self._place.embedded else "--model"
+            return f"name a model that is here with {setting}: {', '.join(here[:_MOST_NAMES])}"
         folder = "EMBEDDED_MODELS_DIR in .env" if self._place.embedded else "--models-dir"
         return f"name a folder with a model of your own: {folder}"
 
@@ -164,12 +170,12 @@ class Fetcher:
         if self._public and not self._public.reachable:
             return FetchError(
                 f"{alias} is not on this machine and the public model catalog cannot be reached.",
-                f"Connect this machine to the internet, or {self._bring_your_own}.",
+                f"Connect this machine to the internet, or {self._otherwise}.",
             )
         if self._public is None:
             return FetchError(
                 f"{alias} is not on this machine and the public model catalog is switched off.",
-                f"Allow it ({self._allow}), or {self._bring_your_own}.",
+                f"Allow it ({self._allow}), or {self._otherwise}.",
             )
         known = sorted({model.alias for model in self._runtime.catalog.list_models()})
         close = difflib.get_close_matches(alias, known, _SUGGESTIONS, 0.5)

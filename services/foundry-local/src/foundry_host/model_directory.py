@@ -202,8 +202,9 @@ _PROVIDERS = {
 
 def _execution_provider(model: dict[str, Any]) -> tuple[str, str]:
     decoder = model.get("decoder")
-    options = decoder.get("session_options", {}) if isinstance(decoder, dict) else {}
-    for entry in options.get("provider_options") or []:
+    session = decoder.get("session_options") if isinstance(decoder, dict) else None
+    options = session.get("provider_options") if isinstance(session, dict) else None
+    for entry in options if isinstance(options, list) else ():
         for key in entry if isinstance(entry, dict) else ():
             known = _PROVIDERS.get(key.lower())
             if known:

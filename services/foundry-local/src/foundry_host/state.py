@@ -83,6 +83,16 @@ class Board:
         with self._lock:
             return self._models.get(alias)
 
+    def own_models(self) -> list[str]:
+        """The models that can be used as they are, the demo model not counted."""
+        usable = (ModelState.CACHED, ModelState.LOADED)
+        with self._lock:
+            return sorted(
+                alias
+                for alias, status in self._models.items()
+                if status.state in usable and not status.demo
+            )
+
     def follow(self, cached: list[ModelStatus], loaded: set[str]) -> None:
         """Follow what the runtime says: callers load and unload through its web service.
 

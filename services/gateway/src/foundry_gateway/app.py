@@ -28,7 +28,7 @@ from foundry_gateway.fleet import Fleet
 from foundry_gateway.intake import Intake, expect_json, refuse_encodings
 from foundry_gateway.loading import Loader, not_found
 from foundry_gateway.memory import keep_small
-from foundry_gateway.metrics import Metrics
+from foundry_gateway.metrics import CLIENTS, Metrics, client_label
 from foundry_gateway.models import find_model, list_models
 from foundry_gateway.operations import OPERATIONS, Operation
 from foundry_gateway.parsing import Parsing
@@ -46,6 +46,14 @@ if TYPE_CHECKING:
 
 FAREWELL_SECONDS = 1.0
 CLIENT_CLOSED_REQUEST = 499
+_SEND_KEY = (
+    "Send `Authorization: Bearer <key>`; `docker compose exec gateway "
+    "python -m foundry_gateway api-key` prints the key."
+)
+_SAME_KEY = (
+    "The parts of the stack hold different keys: `docker compose up -d --force-recreate` makes all "
+    "of them read it again."
+)
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -280,11 +288,11 @@ class Gateway:
         # Digests, so that neither content nor length shows in the time that it takes.
         matches = hmac.compare_digest(_digest(key.strip()), self._key_digest)
         if scheme.lower() != "bearer" or not matches:
-            raise InvalidApiKeyError(
-                "The API key is missing or wrong.",
-                "Send `Authorization: Bearer <key>`; `docker compose exec gateway "
-                "python -m foundry_gateway api-key` prints the key.",
-            )
+            # Who reads it on a page of the stack's has no key to send.
+            fields = request.headers
+            client = client_label(fields.get("X-Client"), fields.get("User-Agent"))
+            remedy = _SAME_KEY if client in CLIENTS else _SEND_KEY
+            raise InvalidApiKeyError("The API key is missing or wrong.", remedy)
 
 
 def _digest(key: str) -> bytes:

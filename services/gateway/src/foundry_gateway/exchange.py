@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from foundry_gateway import faults
 from foundry_gateway.dialects import error_message
 from foundry_gateway.sse import EventScanner
 from foundry_gateway.transport_errors import AnswerTimeoutError, ConnectionBrokenError
@@ -86,7 +87,7 @@ async def ask(
             return Fault(_BAD_GATEWAY, f"it answered with {kind[:100] or 'something'} instead")
         whole = await response.read(hold=hold)
         if whole.lstrip().startswith(b'{"error"'):
-            return Fault(_BAD_REQUEST, error_message(whole))
+            return _stated(error_message(whole))
         return Answer(upstream, response, None, whole)
     except BaseException:
         response.close()
@@ -99,9 +100,10 @@ async def _begin_stream(
     scanner = EventScanner(
         hide_usage=operation.asks_usage and not prompt.wants_usage,
         finish_marks=operation.finish_marks,
+        prelude_marks=operation.prelude_marks,
     )
     first = b""
-    while not first and scanner.error is None:
+    while scanner.error is None and (not first or scanner.only_preludes):
         try:
             received = await response.read_some()
         except ConnectionBrokenError:
@@ -111,11 +113,16 @@ async def _begin_stream(
         if not received:
             response.close()
             return await _ask_why(upstream, operation, prompt)
-        first = scanner.feed(received)
-    if scanner.error is not None and not first:
+        first += scanner.feed(received)
+    if scanner.error is not None and (not first or scanner.only_preludes):
         response.close()
-        return Fault(_BAD_REQUEST, error_message(scanner.error))
+        return _stated(error_message(scanner.error))
     return Answer(upstream, response, scanner, first)
+
+
+def _stated(message: str) -> Fault:
+    """Return an error that came without a status of its own."""
+    return Fault(_BAD_GATEWAY if faults.is_of_the_machine(message) else _BAD_REQUEST, message)
 
 
 async def _ask_why(upstream: Upstream, operation: Operation, prompt: Prompt) -> Fault:

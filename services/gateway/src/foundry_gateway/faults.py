@@ -17,6 +17,8 @@ _OVERFLOWS = (
     ),
     # ONNX Runtime GenAI's own words, which 1.x passes on when the prompt alone does not fit.
     re.compile(r"input_ids size \((\d+)\).*?exceeds max length \((\d+)\)"),
+    # 2.x of a text to embed.
+    re.compile(r"max_length \((\d+)\) cannot be greater than model context_length \((\d+)\)"),
 )
 
 
@@ -42,19 +44,26 @@ _MISTAKES: Final = (
     ),
     (r"tool list|[Pp]rovided tools?\b|tool definition", Mistake("tools", _CHANGE)),
     (
-        r"creating grammar|compil\w+ grammar|invalid grammar|type in response format",
+        r"\bgrammar\b|Parser Error|type in response format",
         Mistake("response_format", "Mend the schema or grammar: it cannot be used as it is."),
     ),
     (
         r"hidden_states|does not support embeddings?|not an embeddings? model",
         Mistake("model", "Use a model for embeddings, such as qwen3-embedding-0.6b."),
     ),
-    (r"(?:IMAGE|AUDIO) input is not supported", Mistake(None, "Send text, or use another model.")),
+    (
+        r"(?:IMAGE|AUDIO) input is not supported|content type not supported",
+        Mistake(None, "Send text, or use another model."),
+    ),
+    # How C++ says that a text is no number; settings come as texts in this field alone.
+    (r"\bsto(?:i|l|ul|f|d)\b", Mistake("metadata", "Leave 'metadata' out, or give numbers in it.")),
     (r"Invalid (?:OpenAI )?JSON|json\.exception|Unsupported parameter", Mistake(None, _CHANGE)),
 )
 _PATH: Final = re.compile(r"Path: \$\.([A-Za-z_][A-Za-z0-9_]*)")
 _MACHINE: Final = re.compile(
-    r"out of memory|bad[ _]alloc|allocat|no space left|\bCUDA|\bDML\b|\bdevice\b|\bdriver\b",
+    # Not std::allocator, which stands in signatures.
+    r"out of memory|bad[ _]alloc|\ballocat(?:e|ion)|no space left"
+    r"|\bCUDA|\bDML\b|\bdevice\b|\bdriver\b",
     re.IGNORECASE,
 )
 
@@ -70,7 +79,7 @@ def mistake(message: str, fields: Collection[str] = ()) -> Mistake | None:
         fields: Names of what the caller sent: words about one of these, such as "top_p must be
             between 0.0 and 1.0", are about the request.
     """
-    if _MACHINE.search(message):
+    if is_of_the_machine(message):
         return None
     for pattern, found in _MISTAKES:
         if re.search(pattern, message):
@@ -79,6 +88,11 @@ def mistake(message: str, fields: Collection[str] = ()) -> Mistake | None:
     words = set(re.findall(r"[a-z]+(?:_[a-z]+)+", message))
     named_field = next((name for name in fields if name in words), None)
     return Mistake(named_field, _CHANGE) if named_field else None
+
+
+def is_of_the_machine(message: str) -> bool:
+    """Say whether the runtime speaks of what it runs on: no request is to blame for that."""
+    return _MACHINE.search(message) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +118,8 @@ def overflow(message: str) -> Overflow | None:
 
 def sentence(message: str) -> str:
     """Return the runtime's words as one sentence that a person can read."""
-    return f"{plain(message) or 'it does not say why'}."
+    said = plain(message) or "it does not say why"
+    return said if said.endswith("…") else f"{said}."
 
 
 def is_not_loaded(message: str) -> bool:

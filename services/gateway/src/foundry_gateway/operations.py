@@ -20,6 +20,8 @@ class Operation:
     """Whether a stream reports usage only on request (``stream_options``)."""
     finish_marks: tuple[bytes, ...] = ()
     """Byte strings in a stream that show that the model came to its end."""
+    prelude_marks: tuple[bytes, ...] = ()
+    """Byte strings of events that come before the model has been asked, and say nothing of it."""
     ends_with_done: bool = False
     """Whether clients expect ``data: [DONE]``."""
     streams: bool = True
@@ -46,6 +48,7 @@ RESPONSES = Operation(
     limit_fields=("max_output_tokens",),
     keeps_answers=True,
     finish_marks=(b'"type":"response.completed"', b'"type":"response.incomplete"'),
+    prelude_marks=(b'"type":"response.created"', b'"type":"response.in_progress"'),
 )
 EMBEDDINGS = Operation(
     name="embeddings", path="/v1/embeddings", required="input", streams=False, spares=True

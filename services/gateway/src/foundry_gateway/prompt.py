@@ -18,6 +18,8 @@ Piece = bytes | memoryview
 
 _MODEL_NAME_LENGTH = 200
 _TOKENS_PER_MEDIUM = 1_024
+_LEAST_TEMPERATURE, _MOST_TEMPERATURE = 1e-30, 2
+"""Below 0, and where it divides by next to nothing, 1.x ends with an assertion of its own."""
 _LONG = 16_384
 """Tokens from which it is worth while to look twice."""
 _ALLOWANCE: Final = limits.parse_allowance(limits.MIB * 16)
@@ -48,6 +50,8 @@ class Prompt:
             all_of_it = document.tokens_in(data[operation.required])
             self.question_tokens = all_of_it - sum(map(token_count, media))
         self._fields: dict[str, bytes | msgspec.Raw] = dict(body.fields)
+        metadata = data.get("metadata")
+        self._named = tuple(metadata) if isinstance(metadata, dict) else ()
         self.model: str | None = data.get("model")
         self.stream: bool = operation.streams and data.get("stream", False)
         options = data.get("stream_options", {})
@@ -80,8 +84,8 @@ class Prompt:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of what the body holds."""
-        return tuple(self._fields)
+        """Names of what the body holds; the runtime takes settings from ``metadata`` too."""
+        return (*self._fields, *self._named)
 
     def limit_output(self, tokens: int) -> None:
         """Ask for at most this many tokens."""
@@ -133,6 +137,8 @@ def _check(operation: Operation, data: dict[str, Any]) -> None:
             raise InvalidRequestError(
                 f"{field!r} must be a whole number of at least 1.", SEE_API, param=field
             )
+    _check_temperature(data.get("temperature"))
+    _check_tools(data)
     if data.get("n") not in (None, 1):
         raise InvalidRequestError("Foundry Local gives one choice.", "Leave 'n' out.", param="n")
     field = operation.required
@@ -146,6 +152,32 @@ def _check(operation: Operation, data: dict[str, Any]) -> None:
         )
     elif operation.limit_fields:
         _check_items(data[field])
+
+
+def _check_temperature(value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
+        return
+    if not _LEAST_TEMPERATURE <= value <= _MOST_TEMPERATURE:
+        raise InvalidRequestError(
+            f"'temperature' must be 0, or from {_LEAST_TEMPERATURE:g} to {_MOST_TEMPERATURE}.",
+            SEE_API,
+            param="temperature",
+        )
+
+
+def _check_tools(data: dict[str, Any]) -> None:
+    """Refuse what 1.x stumbles over: nothing in a tool's place, and a choice of no kind."""
+    for field in ("tools", "functions"):
+        tools = data.get(field)
+        for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+            if not isinstance(tool, dict):
+                param = f"{field}[{index}]"
+                raise InvalidRequestError(f"'{param}' must be an object.", SEE_API, param=param)
+    choice = data.get("tool_choice")
+    if isinstance(choice, dict) and not isinstance(choice.get("type"), str):
+        raise InvalidRequestError(
+            "'tool_choice' must say its 'type'.", SEE_API, param="tool_choice"
+        )
 
 
 def _check_items(items: str | list[Any]) -> None:

@@ -182,7 +182,7 @@ class Relay:
             if overflow is not None:
                 upstream.inventory.contexts[variant] = overflow.context
                 if overflow.left < 1 or fitted:
-                    raise verdicts.too_long(overflow, self._shorter())
+                    raise verdicts.too_long(overflow, self._shorter(), self._operation.required)
                 self._prompt.limit_output(overflow.left)
                 fitted = True
             elif not mended and _is_stale(found):
@@ -196,11 +196,14 @@ class Relay:
         # A batch of texts to embed is longer than each of them.
         if context is not None and self._operation.limit_fields:
             tokens = self._prompt.question_tokens
-            error = verdicts.far_too_long(tokens, context, self._shorter())
+            field = self._operation.required
+            error = verdicts.far_too_long(tokens, context, self._shorter(), field)
             if error is not None:
                 raise error
 
     def _shorter(self) -> str:
+        if not self._operation.limit_fields:
+            return verdicts.SPLIT
         model = self._services.settings.embedding_model
         return verdicts.shorter(self._record.client, searches_documents=model is not None)
 
@@ -252,7 +255,8 @@ class Relay:
             except BudgetUsedUpError:
                 raise verdicts.no_room() from None
             except AnswerTooLargeError:
-                raise verdicts.answer_too_large() from None
+                streams = self._operation.streams
+                raise verdicts.answer_too_large(may_stream=streams) from None
 
     async def _forward_stream(self, answer: Answer, scanner: EventScanner) -> web.StreamResponse:
         answer.response.allow_silence(self._services.settings.idle_timeout)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import msgspec
 
 DONE = b"data: [DONE]\n\n"
+_ERRORS = (b'data: {"error"', b'data:{"error"', b"event: error")
+_FAILED = b'"type":"response.failed"'
 _BOUNDARY = re.compile(rb"\r?\n\r?\n")
 
 
@@ -33,9 +35,16 @@ class EventScanner:
     Args:
         hide_usage: Whether the event that carries nothing but usage stays here.
         finish_marks: Byte strings that show that the model had finished by itself.
+        prelude_marks: Byte strings, one in each event that comes before there is an answer.
     """
 
-    def __init__(self, *, hide_usage: bool, finish_marks: tuple[bytes, ...]) -> None:
+    def __init__(
+        self,
+        *,
+        hide_usage: bool,
+        finish_marks: tuple[bytes, ...],
+        prelude_marks: tuple[bytes, ...] = (),
+    ) -> None:
         self.chunks = 0
         """Events that carried data, ``[DONE]`` not counted."""
         self.finished = False
@@ -44,8 +53,15 @@ class EventScanner:
         """The runtime's own error event, which is not forwarded."""
         self._hide_usage = hide_usage
         self._finish_marks = finish_marks
+        self._prelude_marks = prelude_marks
+        self._preludes = 0
         self._tail = b""
         self._usage_event = b""
+
+    @property
+    def only_preludes(self) -> bool:
+        """Whether all that came was sent before there was an answer."""
+        return 0 < self.chunks == self._preludes
 
     @property
     def usage(self) -> Usage | None:
@@ -66,6 +82,8 @@ class EventScanner:
         self.chunks += data.count(b"\ndata:") + data.startswith(b"data:")
         if b'"usage"' in data or b'"error"' in data:
             data = self._pick_out(data)
+        if self._prelude_marks:
+            self._preludes += sum(map(data.count, self._prelude_marks))
         if not self.finished:
             self.finished = any(mark in data for mark in self._finish_marks)
         if not self.done and b"data: [DONE]" in data:
@@ -80,7 +98,7 @@ class EventScanner:
             event = data[at : boundary.end()]
             at = boundary.end()
             if self.error is None and _is_error(event):
-                self.error = _data_of(event)
+                self.error = _error_in(_data_of(event))
                 self.chunks -= 1
                 continue
             if b'"usage"' in event and b'"usage":null' not in event:
@@ -109,6 +127,15 @@ class _Outer(msgspec.Struct):
     response: _Inner | None = None
 
 
+class _FailedResponse(msgspec.Struct):
+    error: msgspec.Raw
+
+
+class _Failed(msgspec.Struct):
+    response: _FailedResponse
+
+
+_decode_failed = msgspec.json.Decoder(_Failed).decode
 # Skips what it does not know: an answer may be megabytes of numbers.
 _decode_usage = msgspec.json.Decoder(_Outer).decode
 
@@ -136,7 +163,16 @@ def _last_boundary(data: bytes) -> int:
 
 
 def _is_error(event: bytes) -> bool:
-    return event.startswith((b'data: {"error"', b'data:{"error"', b"event: error"))
+    return event.startswith(_ERRORS) or _FAILED in event
+
+
+def _error_in(data: bytes) -> bytes:
+    """Return what the event says went wrong, in the form of every other error."""
+    try:
+        failed = _decode_failed(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return data
+    return b'{"error":%b}' % bytes(failed.response.error)
 
 
 def _data_of(event: bytes) -> bytes:

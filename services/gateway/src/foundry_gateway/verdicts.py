@@ -76,6 +76,10 @@ def no_embeddings(alias: str) -> InvalidRequestError:
     )
 
 
+SPLIT: Final = "Split the text into shorter pieces, or use a model with a longer context."
+"""How texts to embed become shorter."""
+
+
 def shorter(client: str, *, searches_documents: bool) -> str:
     """Return how a prompt becomes shorter for somebody in this front.
 
@@ -97,17 +101,23 @@ def shorter(client: str, *, searches_documents: bool) -> str:
     )
 
 
-def too_long(overflow: faults.Overflow, remedy: str) -> ContextLengthError:
-    """Return the error for a prompt that the context does not hold."""
+def too_long(overflow: faults.Overflow, remedy: str, param: str) -> ContextLengthError:
+    """Return the error for a prompt that the context does not hold.
+
+    Args:
+        overflow: Its figures.
+        remedy: What to do about it.
+        param: The field that carries the prompt.
+    """
     return ContextLengthError(
         f"The prompt has {overflow.prompt} tokens, but the model's context holds "
         f"{overflow.context}.",
         remedy,
-        param="messages",
+        param=param,
     )
 
 
-def far_too_long(tokens: int, context: int, remedy: str) -> ContextLengthError | None:
+def far_too_long(tokens: int, context: int, remedy: str, param: str) -> ContextLengthError | None:
     """Return the error for a prompt that no way of counting fits into the context; None else.
 
     The runtime takes about twenty times a prompt's size to count its tokens, and keeps much of it.
@@ -116,21 +126,26 @@ def far_too_long(tokens: int, context: int, remedy: str) -> ContextLengthError |
         tokens: The estimate, which a vocabulary made for the text could be below.
         context: What the model's context holds, in tokens.
         remedy: What to do about it.
+        param: The field that carries the prompt.
     """
     if tokens <= context * _LARGEST_MISTAKE:
         return None
     return ContextLengthError(
         f"The prompt has about {tokens} tokens, but the model's context holds {context}.",
         remedy,
-        param="messages",
+        param=param,
     )
 
 
-def answer_too_large() -> UpstreamError:
-    """Return the error for an answer in one piece that is too large to be held."""
-    return UpstreamError(
+def answer_too_large(*, may_stream: bool) -> InvalidRequestError:
+    """Return the error for an answer in one piece that is too large to be held.
+
+    Args:
+        may_stream: Whether the same can be had as a stream.
+    """
+    return InvalidRequestError(
         f"Foundry Local's answer has more than {limits.ANSWER} bytes.",
-        "Ask for less at a time, or for a stream.",
+        "Ask for less at a time, or for a stream." if may_stream else "Ask for less at a time.",
     )
 
 

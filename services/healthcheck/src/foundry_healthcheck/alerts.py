@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATH = "/api/v1/alerts"
+RUNBOOK = "/alerts"
+"""Where this prober serves docs/alerts.md."""
 _OK = 200
 _SECONDS = 5.0
 _MOST_BYTES = 1024 * 1024
@@ -60,6 +63,8 @@ class Alert:
     """ISO 8601, UTC."""
     parts: tuple[str, ...]
     """What it is about: where one of these does not work, that is the cause, and shown already."""
+    runbook: str | None = None
+    """Path of the page that says what it means; None for a rule that is not the stack's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,14 @@ def parse(answer: Any) -> tuple[Alert, ...]:
     if not isinstance(listed, list):
         raise ValueError("not a list of alerts")  # noqa: TRY004 - as any other that is no answer
     firing = [one for one in listed if isinstance(one, dict) and one.get("state") == "firing"]
-    alerts = sorted(map(_alert, firing), key=lambda each: (each.severity != "page", each.since))
+    alerts = sorted(
+        map(_alert, firing), key=lambda each: (each.severity != "page", each.since or "")
+    )
     # One that fires for several windows, or in two severities, is one to a reader.
-    return tuple({(each.name, each.parts): each for each in reversed(alerts)}.values())[::-1][:MOST]
+    found: dict[tuple[str, tuple[str, ...]], Alert] = {}
+    for each in alerts:
+        found.setdefault((each.name, each.parts), each)
+    return tuple(found.values())[:MOST]
 
 
 def untold(alerts: Alerts, states: Mapping[str, str]) -> tuple[Alert, ...]:
@@ -144,9 +154,18 @@ def _alert(one: dict[str, Any]) -> Alert:
         summary=texts.get("summary") or f"{name} fires",
         description=texts.get("description", ""),
         remedy=texts.get("remedy", ""),
-        since=_texts(one).get("activeAt", "")[:40],
+        since=_instant(_texts(one).get("activeAt", "")),
         parts=tuple(dict.fromkeys(parts)),
+        runbook=f"{RUNBOOK}#{name.lower()}" if name in ABOUT else None,
     )
+
+
+def _instant(text: str) -> str | None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return text
 
 
 def _texts(given: object) -> dict[str, str]:
@@ -154,7 +173,12 @@ def _texts(given: object) -> dict[str, str]:
     if not isinstance(given, dict):
         return {}
     return {
-        str(name): " ".join(text.split())[:_LONGEST_TEXT]
+        str(name): _line(text)[:_LONGEST_TEXT]
         for name, text in given.items()
         if isinstance(text, str)
     }
+
+
+def _line(text: str) -> str:
+    """Return a text on one line, and without what would move a terminal's cursor."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())

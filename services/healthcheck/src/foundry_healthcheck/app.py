@@ -12,6 +12,7 @@ from foundry_common import values
 from foundry_common.callers import Callers, Refusal
 from foundry_common.serving import body_refusal, error_response
 from foundry_healthcheck import runbook
+from foundry_healthcheck.alerts import RUNBOOK
 from foundry_healthcheck.modules import MODULES
 from foundry_healthcheck.prober import BusyError, Prober
 from foundry_healthcheck.status import describe
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> web.Application:
     healthcheck = Healthcheck(settings)
     app = web.Application(client_max_size=1024)
     app.router.add_get("/", healthcheck.page)
-    app.router.add_get("/alerts", healthcheck.alerts)
+    app.router.add_get(RUNBOOK, healthcheck.alerts)
     app.router.add_get("/static/{name}", healthcheck.static)
     app.router.add_get("/api/status", healthcheck.status)
     app.router.add_get("/metrics", healthcheck.metrics)

@@ -47,6 +47,15 @@ class ContainerState:
     """`starting`, `healthy` or `unhealthy` by its own healthcheck; None without one."""
     exit_code: int | None = None
 
+    @property
+    def trouble(self) -> str | None:
+        """How it is, to go after "is", where that is not as it should be."""
+        if self.state in DEAD or self.state == "paused":
+            return (
+                f"{self.state} after exit code {self.exit_code}" if self.exit_code else self.state
+            )
+        return "unhealthy" if self.health == "unhealthy" else None
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerStates:

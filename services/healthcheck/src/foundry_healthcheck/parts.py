@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 FOUNDRY = "foundry"
 GATEWAY = "gateway"
 CHAT = "chat"
+PROMETHEUS = "prometheus"
 SLOW = 3
 """How many times its patience the chat probe waits for an answer that is slow, but may come."""
 
@@ -55,7 +56,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         ("chainlit-socket", "Chat app, live line", "websocket", settings.chainlit_url, "", ""),
         ("open-webui", "Open WebUI", "http", settings.open_webui_url, "/ready", ""),
         ("webgpu", "WebGPU page", "http", settings.webgpu_url, "/", "webgpu-static"),
-        ("prometheus", "Prometheus", "prometheus", settings.prometheus_url, "", ""),
+        (PROMETHEUS, "Prometheus", "prometheus", settings.prometheus_url, "", ""),
         ("grafana", "Grafana", "http", settings.grafana_url, "/api/health", ""),
     )
     found += [

@@ -73,6 +73,8 @@ class Run:
         """What to say if the time runs out now."""
         self.slow: str | None = None
         """What to say of one that works, but takes longer than one has patience for."""
+        self.where = remedies.place(self.settings, target.partition(",")[0])
+        """Foundry Local, as the remedies speak of it; a module that knows better says so."""
         self.measurement: Measurement | None = None
         """Of a chat; None where nothing was asked."""
         self._started = time.perf_counter()
@@ -131,7 +133,7 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         async with asyncio.timeout(run.timeout):
             await module(run)
         if run.slow:
-            state, message, remedy = "slow", run.slow, remedies.SLOW
+            state, message, remedy = "slow", run.slow, remedies.slow(run.where)
     except ProbeSkippedError as skipped:
         state, reason, message = "skipped", skipped.reason, skipped.message
         remedy = remedies.SKIPS[skipped.reason]
@@ -146,8 +148,7 @@ async def perform(module: Module, run: Run, service: str) -> Outcome:
         message = f"The probe itself failed: {type(error).__name__}."
     duration = run.elapsed
     if state == "down" and remedy is None:
-        where = remedies.place(run.settings, run.target.partition(",")[0])
-        remedy = remedies.find(service, reason or "other", where)
+        remedy = remedies.find(service, reason or "other", run.where)
     run.note(f"{state}{f': {reason}: {message}' if reason else ''}")
     _write(run, state, reason, duration)
     facts = {

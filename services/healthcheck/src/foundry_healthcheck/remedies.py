@@ -13,13 +13,7 @@ if TYPE_CHECKING:
     from foundry_healthcheck.settings import Settings
 
 LOAD = "Ask anything in the chat, which loads the model."
-OTHER_MODEL = f"Set MODEL in .env to a model that Foundry Local has, {APPLY}."
-
-SLOW = (
-    "It works: nothing has to be mended. For quicker answers choose a smaller model (MODEL in "
-    ".env) or a variant for this machine's GPU or NPU, and close what else uses them; if "
-    "this is its pace, raise HEALTHCHECK_CHAT_TIMEOUT in .env."
-)
+OTHER_MODEL = f"Set {{setting}} in .env to a model that Foundry Local has, {APPLY}."
 
 SKIPS: dict[Skip, str] = {
     "users_first": "Nothing to do: the probe asks again when fewer people are asking.",
@@ -48,13 +42,23 @@ def find(service: str, reason: str, where: Place) -> str:
     Args:
         service: Its name in ``compose.yaml``; empty where it is none of the stack's.
         reason: Why it does not work.
-        where: The address that was probed, which matters where it is Foundry Local's.
+        where: Foundry Local, as far as it is known which one answers.
     """
     if not service:
         return "Check the address that was probed, and that what should answer there runs."
     if service == remedies.CONTAINER:
         return foundry(reason, where)
-    return _REMEDIES.get((service, reason)) or _of_a_container(service, reason)
+    known = _REMEDIES.get((service, reason))
+    return known.format(setting=where.setting) if known else _of_a_container(service, reason)
+
+
+def slow(where: Place) -> str:
+    """Return what to do about answers that come, but late."""
+    return (
+        "It works: nothing has to be mended. For quicker answers choose a smaller model "
+        f"({where.setting} in .env); if this is its pace, raise HEALTHCHECK_CHAT_TIMEOUT in .env, "
+        f"{APPLY}."
+    )
 
 
 def foundry(reason: str, where: Place) -> str:
@@ -79,11 +83,12 @@ _REMEDIES: dict[tuple[str, str], str] = {
         "If it happens again, `docker compose logs --tail 50 gateway` says where the answer ended."
     ),
     ("gateway", "no_answer"): (
-        f"The model answers without a word. If it stays so: set MODEL in .env to another, {APPLY}."
+        "The model answers without a word. If it stays so: set {setting} in .env to another, "
+        f"{APPLY}."
     ),
     ("gateway", "timed_out"): (
-        "Look at Foundry Local above first. If the model is only slow, choose a smaller one with "
-        f"MODEL, or raise HEALTHCHECK_CHAT_TIMEOUT in .env, {APPLY}."
+        "Look at Foundry Local first. If the model is only slow, choose a smaller one with "
+        f"{{setting}} or raise HEALTHCHECK_CHAT_TIMEOUT in .env, {APPLY}."
     ),
     ("gateway", "no_models"): OTHER_MODEL,
     ("gateway", "model_missing"): OTHER_MODEL,
@@ -97,8 +102,8 @@ _REMEDIES: dict[tuple[str, str], str] = {
         "prometheus` says how far it is."
     ),
     ("prometheus", "not_recording"): (
-        "It stores nothing new: http://localhost:9090/targets says which scrapes fail and why; the "
-        "clock of the machine may also have jumped."
+        "It stores nothing new. `docker compose logs --tail 50 prometheus` says why; the clock of "
+        "the machine may also have jumped."
     ),
     ("prometheus", "storage_failed"): (
         "Make room on its disk, or lower PROMETHEUS_RETENTION_SIZE in .env, then `docker compose "

@@ -18,6 +18,10 @@ PAGE = Path(__file__).parent / "page"
 BAKED = PAGE / "alerts.md"
 """Where the image has it."""
 HERE = "<!-- runbook -->"
+_OWN = "http://localhost:9180"
+"""How the runbook writes the address of this prober, which serves it."""
+_ELSEWHERE = "http://localhost"
+"""How it writes those of the other pages, whose ports and names are settings."""
 
 
 def page() -> str:
@@ -31,8 +35,9 @@ def page() -> str:
 def render(markdown: str) -> str:
     """Return Markdown as HTML, without what is HTML in it.
 
-    Headings carry the anchors that links within the text lead to. A link into the repository
-    leads nowhere from a page, and becomes its text.
+    Headings carry the anchors that links within the text lead to. A link to the status page
+    becomes one on the same host. A link into the repository leads nowhere from a page, and one to
+    another of the stack's pages may; both become their text, and the menu leads there.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
@@ -53,6 +58,13 @@ def _links_that_lead(tokens: Iterable[Token]) -> Iterable[Token]:
     kept = True  # links do not nest
     for token in tokens:
         if token.type == "link_open":
-            kept = str(token.attrGet("href")).startswith(("#", "http:", "https:"))
+            to = str(token.attrGet("href"))
+            if to.startswith(_OWN):
+                to = to.removeprefix(_OWN) or "/"
+                token.attrSet("href", to)
+                kept = to.startswith("/")
+            else:
+                leads = to.startswith(("#", "http:", "https:"))
+                kept = leads and not to.startswith(_ELSEWHERE)
         if kept or token.type not in {"link_open", "link_close"}:
             yield token

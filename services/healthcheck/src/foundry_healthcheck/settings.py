@@ -18,7 +18,9 @@ DEFAULT_FOUNDRY_URL = "http://host.docker.internal:51211"
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LONGEST_INTERVAL_SECONDS = 600
-"""The alert ProbeStale takes a probe for dead that has not run for much longer."""
+LONGEST_LOOK_SECONDS = 120
+LONGEST_ANSWER_SECONDS = 300
+"""The alert ProbeStale takes a probe for dead that has not run for much longer than these allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,12 @@ class Settings:
                 zero=True,
                 most=LONGEST_INTERVAL_SECONDS,
             ),
-            timeout=read.seconds("HEALTHCHECK_TIMEOUT", defaults.timeout),
-            chat_timeout=read.seconds("HEALTHCHECK_CHAT_TIMEOUT", defaults.chat_timeout),
+            timeout=read.seconds(
+                "HEALTHCHECK_TIMEOUT", defaults.timeout, most=LONGEST_LOOK_SECONDS
+            ),
+            chat_timeout=read.seconds(
+                "HEALTHCHECK_CHAT_TIMEOUT", defaults.chat_timeout, most=LONGEST_ANSWER_SECONDS
+            ),
             chat_max_tokens=read.integer(
                 "HEALTHCHECK_CHAT_MAX_TOKENS", defaults.chat_max_tokens, least=1
             ),

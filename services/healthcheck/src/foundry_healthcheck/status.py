@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from foundry_healthcheck.alerts import untold
 from foundry_healthcheck.history import instant
-from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY
+from foundry_healthcheck.parts import CHAT, FOUNDRY, GATEWAY, PROMETHEUS
 from foundry_healthcheck.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from foundry_healthcheck.alerts import Alert
+    from foundry_healthcheck.containers import ContainerState
     from foundry_healthcheck.history import PartState
     from foundry_healthcheck.prober import Prober
     from foundry_healthcheck.probing import Outcome
@@ -26,7 +29,11 @@ def describe(prober: Prober) -> dict[str, Any]:
     states = tuple(prober.states.values())
     told = {state.part.name: state.state for state in states}
     more = untold(prober.alerts, told)
-    status, summary = judge(states, more)
+    # While Prometheus itself does not work, that is the trouble.
+    error = prober.alerts.error if told.get(PROMETHEUS) in ("up", "slow") else None
+    containers = troubled(prober)
+    others = [*([error] if error else []), *map(_container_trouble, containers)]
+    status, summary = judge(states, more, others)
     return {
         "status": status,
         "summary": summary,
@@ -37,17 +44,36 @@ def describe(prober: Prober) -> dict[str, Any]:
         "alerts": {
             "items": [{**asdict(each), "told": each not in more} for each in prober.alerts.items],
             "error": prober.alerts.error,
+            "told": error is None,
         },
-        "containers": _containers(prober),
+        "containers": _containers(prober, containers),
     }
 
 
-def judge(states: tuple[PartState, ...], alerts: tuple[Alert, ...] = ()) -> tuple[str, str]:
+def troubled(prober: Prober) -> tuple[ContainerState, ...]:
+    """Return the containers that are not as they should be, where no part shows that."""
+    shown = {
+        state.part.service
+        for state in prober.states.values()
+        if state.state in ("down", "starting", "unknown")
+    }
+    items = prober.containers.items if prober.containers else ()
+    return tuple(item for item in items if item.trouble and item.service not in shown)
+
+
+def _container_trouble(item: ContainerState) -> str:
+    return f"The container of {item.service} is {item.trouble}."
+
+
+def judge(
+    states: tuple[PartState, ...], alerts: tuple[Alert, ...] = (), others: Sequence[str] = ()
+) -> tuple[str, str]:
     """Return the whole stack's status and one sentence about it.
 
     Args:
         states: Every part.
         alerts: Those that fire and say more than the parts do.
+        others: What else is wrong, a sentence each.
     """
     by_name = {state.part.name: state for state in states}
     core = [by_name[name] for name in CORE]
@@ -59,6 +85,7 @@ def judge(states: tuple[PartState, ...], alerts: tuple[Alert, ...] = ()) -> tupl
         _trouble(each) for word in ("down", "slow") for each in states if each.state == word
     ]
     troubles += [f"An alert fires: {each.summary}." for each in alerts]
+    troubles += others
     if troubles:
         more = f" And {len(troubles) - 1} more." if len(troubles) > 1 else ""
         return "degraded", f"{troubles[0]}{more}"
@@ -125,11 +152,14 @@ def _entry(name: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _containers(prober: Prober) -> dict[str, Any]:
+def _containers(prober: Prober, untold: tuple[ContainerState, ...]) -> dict[str, Any]:
     if prober.containers is None:
         return {"enabled": prober.settings.docker_view_url is not None, "items": [], "error": None}
     return {
         "enabled": True,
-        "items": [asdict(item) for item in prober.containers.items],
+        "items": [
+            {**asdict(item), "trouble": item.trouble if item in untold else None}
+            for item in prober.containers.items
+        ],
         "error": prober.containers.error,
     }

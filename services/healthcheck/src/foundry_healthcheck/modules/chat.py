@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from foundry_healthcheck.measurement import Measurement
 from foundry_healthcheck.modules.foundry import look
 from foundry_healthcheck.reasons import ProbeFailedError, ProbeSkippedError
+from foundry_healthcheck.remedies import place
 from foundry_healthcheck.streaming import Stream, translate
 from foundry_healthcheck.transport import asking, fetch, parse_object
 
@@ -32,12 +33,20 @@ async def probe(run: Run) -> None:
     """
     patience = min(run.settings.timeout, run.timeout * _STATUS_SHARE)
     status = await _status(run, patience)
+    upstream = _active(status)
+    if upstream is not None:
+        run.where = place(run.settings, str(upstream["url"]))
     alias = _give_way(run, status)
     if not status.get("ready"):
         await _obstacle(run, patience)
     if not run.settings.loads_models:
-        await _check_loaded(run, status, alias)
+        await _check_loaded(run, status, alias, upstream)
     await _ask(run, alias)
+
+
+def _active(status: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the Foundry Local that answers, if any does."""
+    return next((each for each in status.get("upstreams", ()) if each.get("active")), None)
 
 
 async def _status(run: Run, patience: float) -> dict[str, Any]:
@@ -70,7 +79,9 @@ async def _obstacle(run: Run, patience: float) -> None:
         raise translate(parse_object(body), status=code)
 
 
-async def _check_loaded(run: Run, status: dict[str, Any], alias: str) -> None:
+async def _check_loaded(
+    run: Run, status: dict[str, Any], alias: str, upstream: dict[str, Any] | None
+) -> None:
     """Skip unless the model is loaded, by the gateway's word and by Foundry Local's own.
 
     The gateway's may be some seconds old, and asking a model that has just been unloaded would
@@ -83,7 +94,6 @@ async def _check_loaded(run: Run, status: dict[str, Any], alias: str) -> None:
     about = entry.get("foundry") or {}
     if about.get("state") != "loaded":
         raise _not_loaded(alias)
-    upstream = next((each for each in status.get("upstreams", ()) if each.get("active")), None)
     if upstream is None:
         return
     patience = min(run.settings.timeout, run.timeout * _STATUS_SHARE)

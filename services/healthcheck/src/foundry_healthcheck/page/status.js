@@ -300,7 +300,7 @@ function showValue(node, text) {
  * Parts that want the same thing done share one card: usually they share the cause. A chat that
  * fails for the reason for which Foundry Local does is one with it, though each has its own words.
  */
-function showProblems(wrong, slow, alerts) {
+function showProblems(wrong, slow, alerts, notKnown, containers) {
   const groups = new Map();
   for (const part of wrong) {
     const cause = part.module !== "chat" ? part
@@ -320,7 +320,18 @@ function showProblems(wrong, slow, alerts) {
     mild: true,
   })), ...alerts.map((alert) => ({
     title: alert.summary, why: "an alert fires", since: alert.since, messages: [alert.description].filter(Boolean),
-    remedy: alert.remedy || "Look it up in docs/alerts.md.", mild: alert.severity !== "page",
+    remedy: alert.remedy || "Look at its rule, on Prometheus' page of alerts.", runbook: alert.runbook,
+    mild: alert.severity !== "page",
+  })));
+  if (notKnown) {
+    cards.push({
+      title: "Alerts", why: "not known", since: null, messages: [notKnown], mild: true,
+      remedy: "Its log says why: `docker compose logs --tail 50 prometheus`.",
+    });
+  }
+  cards.push(...containers.map((item) => ({
+    title: `The container of ${item.service}`, why: item.trouble, since: null, messages: [], mild: true,
+    remedy: `Its log says why: \`docker compose logs --tail 50 ${item.service}\`.`,
   })));
   $("problems").hidden = cards.length === 0;
   redraw($("problem-list"), cards, (node) => node.replaceChildren(...cards.map(problemCard)));
@@ -335,6 +346,9 @@ function problemCard(card) {
   node.querySelector(".why").append(capital(card.why), ...since);
   node.querySelector(".message").append(...card.messages.flatMap(withCommands));
   node.querySelector(".remedy").append(...withCommands(card.remedy));
+  if (card.runbook) {
+    node.querySelector(".remedy").append(make("p", {}, make("a", { href: card.runbook }, "What this alert means")));
+  }
   return node;
 }
 
@@ -494,7 +508,8 @@ function show(status) {
   showState(status.status, title, status.summary ?? "");
   redraw($("news"), status.now, (node) => node.replaceChildren("As of ", counting(status.now, "ago")));
   showFigures(status.parts.find((part) => part.module === "chat"));
-  showProblems(wrong, slow, alerts);
+  const notKnown = status.alerts?.told === false ? status.alerts.error : null;
+  showProblems(wrong, slow, alerts, notKnown, (status.containers?.items ?? []).filter((item) => item.trouble));
   showParts(status.parts);
   showContainers(status.containers);
   redraw($("about"), [status.version, status.started], (node) => node.replaceChildren(
