@@ -197,7 +197,7 @@ async def test_without_webgpu_only_wasm_is_measured(browser, webgpu_page):
         await expect(page.locator("tr[data-backend=webgpu] [data-figure]").first).to_have_text(
             "\u2013"
         )
-        await expect(page.locator("tr[data-note=webgpu]")).to_contain_text("no GPU adapter")
+        await expect(page.locator("tr[data-note=webgpu]")).to_contain_text("No GPU adapter")
         await expect(page.locator(".chart rect")).to_have_count(4)
 
 
