@@ -10,7 +10,7 @@ import aiohttp
 
 from support.fake_foundry import FakeFoundry
 from support.foundry import Foundry, start_foundry_v2
-from support.processes import free_port_pair
+from support.processes import dead_port, free_port_pair
 
 if TYPE_CHECKING:
     from support.gateway import Gateway, StartGateway
@@ -115,6 +115,22 @@ async def test_a_runtime_of_the_stacks_own_that_was_never_started_is_not_shown(
         "only what was started",
     )
     assert status["status"] == "ok"
+
+
+async def test_a_runtime_of_the_stacks_own_that_was_chosen_is_the_one_missed(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway(
+        f"http://127.0.0.1:{dead_port()}",
+        EMBEDDED_URL="http://no-such-host.invalid:51211",
+        COMPOSE_PROFILES="containers,embedded",
+    )
+    status, body = await ask(gateway)
+    assert status == 503
+    assert body["error"]["problem"] == "Foundry Local in its container does not run."
+    assert body["error"]["remedy"] == "Start it: `docker compose up -d foundry-local`."
+    shown = gateway.status()["upstreams"]
+    assert [one["embedded"] for one in shown] == [True, False]
 
 
 async def test_the_demo_model_stands_in_on_the_stacks_own_runtime(

@@ -19,11 +19,14 @@ def test_a_stopped_runtime_is_named_with_its_remedy_and_found_again(stack: Runni
         errors = [one["error"] for one in status["upstreams"] if one["error"]]
         assert errors, "a stopped Foundry Local must be said"
         assert all(error["code"] == "foundry_unreachable" for error in errors)
+        start = "Start it: `docker compose up -d foundry-local`."
+        assert errors[0]["problem"] == "Foundry Local in its container does not run."
+        assert errors[0]["remedy"] == start
         assert all(error["remedy"] for error in errors)
         assert get(f"{stack.gateway}/ready").status == 503
         refused = stack.ask("Hello!")
         assert refused.status == 503
-        assert refused.json()["error"]["message"].endswith(refused.json()["error"]["remedy"])
+        assert refused.json()["error"]["message"].endswith(start)
         assert get(f"{stack.gateway}/health").status == 200, "the gateway itself is well"
     finally:
         stack.compose("up", "--detach", "--no-build", "--wait", "foundry-local")

@@ -100,6 +100,15 @@ async def test_the_stacks_own_runtime_is_not_missed_unless_it_is_the_only_one(pr
     assert outcome.reason == "name_not_resolved"
 
 
+async def test_the_stacks_own_runtime_is_the_one_missed_where_it_was_chosen(probe) -> None:
+    refused = f"http://127.0.0.1:{dead_port()}"
+    settings = Settings(embedded_url=NOWHERE, embedded_chosen=True)
+    _, outcome = await probe("foundry", f"{refused},{NOWHERE}", settings=settings)
+    assert outcome.message == "Foundry Local in its container does not run."
+    assert outcome.remedy == "Start it: `docker compose up -d foundry-local`."
+    assert outcome.facts["not_answering"] == f"{refused} (refused)"
+
+
 async def test_where_only_the_preferred_name_is_wrong_that_is_told(probe) -> None:
     settings = Settings(embedded_url="http://also-missing.invalid:1")
     target = f"{NOWHERE},http://also-missing.invalid:1"

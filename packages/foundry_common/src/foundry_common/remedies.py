@@ -169,6 +169,14 @@ def doctor(where: Place) -> str:
 # ---- Foundry Local that does not answer ----------------------------------------------------------
 
 
+def gone(reason: str, where: Place) -> str:
+    """Return what to say of the stack's own where its container does not run; empty otherwise.
+
+    Docker knows no name of a container that does not run.
+    """
+    return f"{where.name} does not run." if where.embedded and reason == "name_not_resolved" else ""
+
+
 def unreachable(reason: str, where: Place) -> str:
     """Return the remedy for a Foundry Local that does not answer.
 

@@ -181,6 +181,11 @@ def model_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(model_name(part) for part in text.split(",") if part.strip()))
 
 
+def starts_embedded(text: str) -> bool:
+    """Read Compose's list of profiles: whether the stack's own Foundry Local starts."""
+    return not {"embedded", "*"}.isdisjoint(part.strip() for part in text.split(","))
+
+
 def whole_number(text: str, least: int, most: int | None = None) -> int:
     """Read a whole number in a range, written in digits alone."""
     upper = f" to {most}" if most is not None else " or more"

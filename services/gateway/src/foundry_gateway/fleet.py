@@ -28,6 +28,7 @@ class Fleet:
     def __init__(self, settings: Settings) -> None:
         self._interval = settings.refresh_interval
         self._interval_idle = settings.refresh_interval_idle
+        self._chosen = settings.embedded_chosen
         urls = dict.fromkeys(settings.foundry_urls, False)
         if settings.embedded_url:
             urls.setdefault(settings.embedded_url, True)
@@ -45,18 +46,24 @@ class Fleet:
 
     @property
     def visible(self) -> tuple[Upstream, ...]:
-        """The upstreams worth showing: not a runtime of the stack's own that was never started."""
-        return tuple(
+        """The upstreams worth showing, the one first whose trouble is the first to be mended.
+
+        Not a runtime of the stack's own that nobody has chosen, and whose container does not run. A
+        chosen one comes first: it is there because the others are not.
+        """
+        shown = (
             upstream
             for upstream in self.upstreams
             if not upstream.optional
+            or self._chosen
             or upstream.error is None
             or upstream.error.cause != "name_not_resolved"
         )
+        return tuple(sorted(shown, key=lambda each: not (each.optional and self._chosen)))
 
     @property
     def error(self) -> FoundryUnreachableError:
-        """Why nothing answers: the most preferred upstream's trouble."""
+        """Why nothing answers: the trouble that is shown first."""
         errors = (upstream.error for upstream in self.visible)
         return next(
             (error for error in errors if error is not None),

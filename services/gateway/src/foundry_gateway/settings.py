@@ -32,6 +32,8 @@ class Settings:
     foundry_urls: tuple[str, ...] = (DEFAULT_FOUNDRY_URL,)
     """Addresses of Foundry Local in order of preference."""
     embedded_url: str | None = None
+    embedded_chosen: bool = False
+    """Whether the stack's own runtime is one of those that should run (COMPOSE_PROFILES)."""
     """Address of the stack's own runtime; the last preference."""
     model: str = "phi-4-mini"
     models: tuple[str, ...] = ()
@@ -89,6 +91,9 @@ class Settings:
         return cls(
             foundry_urls=read.or_else("FOUNDRY_URL", values.origins, defaults.foundry_urls),
             embedded_url=read.value("EMBEDDED_URL", values.origin),
+            embedded_chosen=read.or_else(
+                "COMPOSE_PROFILES", values.starts_embedded, defaults.embedded_chosen
+            ),
             model=read.or_else("MODEL", values.model_name, defaults.model),
             models=read.or_else("MODELS", values.model_names, ()),
             embedded_model=read.or_else(

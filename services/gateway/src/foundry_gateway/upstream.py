@@ -238,7 +238,7 @@ class Upstream:
         reason: str
         if isinstance(error, UnreachableError):
             cause = reason = error.cause
-            what = f"{name} {_UNREACHABLE[error.cause]}."
+            what = remedies.gone(reason, self.place) or f"{name} {_UNREACHABLE[error.cause]}."
         elif isinstance(error, AnswerTimeoutError):
             cause, reason = "timed_out", "silent"
             what = f"{name} takes connections, but gives {error}."

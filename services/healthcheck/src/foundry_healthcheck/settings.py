@@ -31,6 +31,8 @@ class Settings:
     """Addresses of Foundry Local in order of preference."""
     embedded_url: str | None = None
     """Address of the stack's own runtime; the last preference, and optional."""
+    embedded_chosen: bool = False
+    """Whether the stack's own runtime is one of those that should run (COMPOSE_PROFILES)."""
     gateway_url: str = "http://127.0.0.1:8000"
     api_key: str | None = field(default=None, repr=False)
     chainlit_url: str | None = None
@@ -76,6 +78,9 @@ class Settings:
         return cls(
             foundry_urls=read.or_else("FOUNDRY_URL", values.origins, defaults.foundry_urls),
             embedded_url=read.value("EMBEDDED_URL", values.origin),
+            embedded_chosen=read.or_else(
+                "COMPOSE_PROFILES", values.starts_embedded, defaults.embedded_chosen
+            ),
             gateway_url=read.or_else("GATEWAY_URL", values.origin, defaults.gateway_url),
             api_key=read.secret("GATEWAY_API_KEY", values.api_key),
             chainlit_url=read.value("CHAINLIT_URL", values.origin),

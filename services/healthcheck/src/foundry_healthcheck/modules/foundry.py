@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from foundry_common.remedies import gone
 from foundry_healthcheck import remedies
 from foundry_healthcheck.reasons import ProbeFailedError
 from foundry_healthcheck.transport import fetch, parse_object, words
@@ -165,7 +166,8 @@ def _explain(
     elif reason == "timed_out":
         message = f"{where.name} does not answer: it hangs, or a firewall is mute."
     else:
-        message = f"{where.name} cannot be reached: {words(reason)}."
+        unreached = f"{where.name} cannot be reached: {words(reason)}."
+        message = gone(reason, where) or unreached
     return ProbeFailedError(reason, message, remedies.foundry(reason, where))
 
 
@@ -182,20 +184,23 @@ def _names(status: int, body: bytes) -> tuple[str, ...]:
 
 
 def _worst(run: Run, looks: list[Look]) -> ProbeFailedError:
-    """Return the trouble of the most preferred address.
+    """Return the trouble that is the first to be mended: the most preferred address's.
 
-    The stack's own runtime only runs on request: that its name does not resolve is normal, and
-    worth showing only where there is no other address.
+    The stack's own runtime runs on request. Where it was chosen, it is there because the others are
+    not; else that its name does not resolve is normal, and worth showing only where it is alone.
     """
     failures = [each for each in looks if each.failure is not None]
+    own, chosen = run.settings.embedded_url, run.settings.embedded_chosen
     shown = [
         each
         for each in failures
-        if each.url != run.settings.embedded_url
+        if each.url != own
+        or chosen
         or (each.failure and each.failure.reason != "name_not_resolved")
     ]
-    chosen = (shown or failures)[0].failure
+    shown.sort(key=lambda each: not (chosen and each.url == own))
+    first = (shown or failures)[0].failure
     others = [f"{each.url} ({each.failure.reason})" for each in shown[1:] if each.failure]
     if others:
         run.facts["not_answering"] = ", ".join(others)
-    return chosen or ProbeFailedError("other", "Foundry Local has not been looked at.")
+    return first or ProbeFailedError("other", "Foundry Local has not been looked at.")
