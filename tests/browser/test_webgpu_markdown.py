@@ -143,7 +143,9 @@ async def test_nothing_of_an_answer_runs_or_is_loaded(browser, webgpu_page_alone
             await page.evaluate("show", attack)
             assert await page.evaluate(HARM) == [], attack
         assert await page.title() == title
-        assert record.requests[asked:] == []
+        # The page itself looks for Foundry Local again, as long as it does not answer.
+        own = f"{webgpu_page_alone.url}/gateway/status"
+        assert [url for url in record.requests[asked:] if url != own] == []
 
 
 # ---- How it comes ------------------------------------------------------------------------------

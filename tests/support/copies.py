@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,18 @@ class Copy:
 
     def memory(self) -> int:
         """What its processes hold now, in bytes: without files in the kernel's cache."""
-        told = engine.run_in(self.container, "cat", "/proc/1/cgroup").stdout
+        lines = (self._group / "memory.stat").read_text(encoding="utf-8").splitlines()
+        counted = {name: int(value) for name, _, value in (one.partition(" ") for one in lines)}
+        return counted["anon"] if "anon" in counted else counted["rss"]
+
+    @cached_property
+    def _group(self) -> Path:
+        """Its control group of memory, asked for once: under attack, no program may run in it."""
+        told = eventually(lambda: engine.run_in(self.container, "cat", "/proc/1/cgroup").stdout)
         for line in told.splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers in {"", "memory"}:
-                return _anonymous(path, engine.id_of(self.container))
+                return _place(path, engine.id_of(self.container))
         raise AssertionError(f"no control group of memory: {told}")
 
     def state(self) -> Mapping[str, Any]:
@@ -77,7 +85,9 @@ def copy_of(stack: RunningStack, service: str, port: int, **environment: str) ->
         environment=environment,
     )
     try:
-        yield Copy(container, published, host["Memory"])
+        copy = Copy(container, published, host["Memory"])
+        copy.memory()  # from where, is found out before anybody attacks it
+        yield copy
     finally:
         container.remove(force=True, v=True)
 
@@ -87,7 +97,7 @@ def settled(copy: Copy, most: float, seconds: float = 180.0) -> None:
     eventually(lambda: copy.memory() <= most, seconds)
 
 
-def _anonymous(path: str, container: str) -> int:
+def _place(path: str, container: str) -> Path:
     root = Path("/sys/fs/cgroup")
     places = [root / "memory" / path.lstrip("/"), root / path.lstrip("/")]
     # With a namespace of its own the container sees its group as the root.
@@ -95,7 +105,5 @@ def _anonymous(path: str, container: str) -> int:
     places += [root / f"system.slice/docker-{container}.scope"]
     for place in places:
         if container in str(place) and (place / "memory.stat").exists():
-            lines = (place / "memory.stat").read_text(encoding="utf-8").splitlines()
-            counted = {name: int(value) for name, _, value in (one.partition(" ") for one in lines)}
-            return counted["anon"] if "anon" in counted else counted["rss"]
+            return place
     raise AssertionError(f"no control group of {container} among {places}")
