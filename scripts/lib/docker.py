@@ -178,8 +178,14 @@ def printed(*arguments: str, seconds: float = ANSWER_SECONDS) -> str:
 
 
 def _asked(arguments: Sequence[str], seconds: float) -> tuple[int | None, str]:
+    done = _ran(arguments, seconds)
+    return (done.returncode, done.stdout.strip()) if done else (None, "")
+
+
+def _ran(arguments: Sequence[str], seconds: float) -> "subprocess.CompletedProcess[str] | None":
+    """The docker client's whole answer; None where there is no client, or no answer in time."""
     try:
-        asked = subprocess.run(
+        return subprocess.run(
             ["docker", *arguments],
             cwd=ROOT,  # where COMPOSE_FILE and COMPOSE_ENV_FILES lead from
             check=False,
@@ -189,8 +195,7 @@ def _asked(arguments: Sequence[str], seconds: float) -> tuple[int | None, str]:
             timeout=seconds,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None, ""
-    return asked.returncode, asked.stdout.strip()
+        return None
 
 
 def plugin_version(name: str) -> str:
@@ -319,18 +324,8 @@ def how_to_upgrade() -> str:
 
 def complaint() -> str:
     """Why the engine does not answer, in the docker client's words, in lower case."""
-    try:
-        asked = subprocess.run(
-            ["docker", "version"],
-            check=False,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return asked.stderr.lower()
+    asked = _ran(("version",), ANSWER_SECONDS)
+    return asked.stderr.lower() if asked else ""
 
 
 def launch() -> "subprocess.Popen[bytes]":

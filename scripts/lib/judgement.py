@@ -113,8 +113,7 @@ def _without_effect(settings: Settings) -> Iterator[Problem]:
             f"Set {email} too, or remove {password} from {settings.place(password)}.",
         )
     view, profile = "DOCKER_VIEW_URL", "containers"
-    chosen = settings.get(PROFILES).split(",")
-    is_chosen = profile in chosen or "*" in chosen
+    is_chosen = values.has_profile(profile, values.profiles(settings.get(PROFILES)))
     if is_chosen and not settings.get(view).strip():
         yield Problem(
             PROFILES,
@@ -269,8 +268,8 @@ def _compose(settings: Settings) -> Iterator[Problem]:
         )
         return
     known = sorted({one for name in files for one in _profiles(name)})
-    for profile in settings.get("COMPOSE_PROFILES").split(","):
-        if profile and profile != "*" and profile not in known:
+    for profile in values.profiles(settings.get(PROFILES)):
+        if profile != "*" and profile not in known:
             yield _mend(
                 settings,
                 "COMPOSE_PROFILES",

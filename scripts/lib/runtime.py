@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from lib import docker, foundry, kinds
 from lib.console import StepFailedError, note
 from lib.settings import PROFILES, Settings
+from lib.sources import values
 
-EMBEDDED = frozenset({"embedded", "*"})
-"""The profiles that bring Foundry Local in a container."""
+EMBEDDED = "embedded"
+"""The profile that brings Foundry Local in a container."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,16 @@ def choose_runtime(settings: Settings, *, wish: bool | None) -> tuple[Runtime, d
         if found and finding.port != foundry.DEFAULT_PORT:
             choices["FOUNDRY_URL"] = finding.url
 
-    profiles = [name for name in settings.own(PROFILES).split(",") if name]
-    if wish is False and EMBEDDED & set(profiles):
+    profiles = list(values.profiles(settings.own(PROFILES)))
+    if wish is False and values.has_profile(EMBEDDED, profiles):
         raise StepFailedError(
             f"--no-embedded, but {PROFILES} is {settings.own(PROFILES)!r}, which starts it.",
             f"Leave the option out, or the profile in {settings.place(PROFILES)}.",
         )
     embedded = wish if wish is not None else not found
-    if embedded and not EMBEDDED & set(profiles):
-        profiles.append("embedded")
-    embedded = bool(EMBEDDED & set(profiles))
+    if embedded and not values.has_profile(EMBEDDED, profiles):
+        profiles.append(EMBEDDED)
+    embedded = values.has_profile(EMBEDDED, profiles)
     if embedded:
         note("starting Foundry Local in a container (profile `embedded`)")
     choices[PROFILES] = ",".join(profiles)

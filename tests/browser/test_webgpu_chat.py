@@ -343,17 +343,23 @@ AT_ANSWER = (
 )
 
 
+async def break_worker(page: Page, fault: str) -> None:
+    """Run a script in the worker before its own."""
+
+    async def put_before(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=fault + await answer.text())
+
+    await page.context.route("**/chat/worker.js", put_before)
+
+
 @pytest.mark.parametrize("fault", [AT_START, AT_ANSWER], ids=["at-start", "at-the-answer"])
 async def test_wasm_answers_where_webgpu_fails_and_the_half_says_so(
     gpu_browser, webgpu_page, fault
 ):
-    async def break_webgpu(route: Route) -> None:
-        answer = await route.fetch()
-        await route.fulfill(response=answer, body=fault + await answer.text())
-
     async with open_page(gpu_browser, f"{webgpu_page.url}/?backend=webgpu") as (page, record):
         chat = Chat(page)
-        await page.context.route("**/chat/worker.js", break_webgpu)
+        await break_worker(page, fault)
         await page.get_by_role("tab", name="Chat").click()
         here, there = await chat.answers("What is Foundry Local?")
         assert here == there
@@ -380,13 +386,9 @@ MessagePort.prototype.postMessage = function (message) {
 async def test_answer_under_way_is_stopped_and_no_failure_when_webgpu_is_tried_again(
     gpu_browser, webgpu_page
 ):
-    async def break_webgpu(route: Route) -> None:
-        answer = await route.fetch()
-        await route.fulfill(response=answer, body=STAYS + await answer.text())
-
     async with open_page(gpu_browser, f"{webgpu_page.url}/?backend=webgpu") as (page, record):
         chat = Chat(page)
-        await page.context.route("**/chat/worker.js", break_webgpu)
+        await break_worker(page, STAYS)
         await page.get_by_role("tab", name="Chat").click()
         await chat.ask("What is Foundry Local?")
         assert await chat.settled("foundry")

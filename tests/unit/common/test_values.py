@@ -45,7 +45,7 @@ def test_a_key_too_short_or_too_long_is_refused(key: str):
         values.api_key(key)
 
 
-@pytest.mark.parametrize("text", ["embedded", "containers, embedded", "*"])
+@pytest.mark.parametrize("text", ["embedded", "containers, embedded", " embedded ,", "*"])
 def test_profiles_that_start_foundry_local_in_a_container(text: str):
     assert values.starts_embedded(text)
 

@@ -231,6 +231,7 @@ def test_no_settings_at_all_are_fine(tmp_path: Path):
         "BUILD_NPMRC=~/.npmrc",
         "BUILD_PIP_CONF=offline/none/pip.conf",
         "COMPOSE_PROFILES=containers,embedded",
+        "COMPOSE_PROFILES=containers, embedded ,",
         "COMPOSE_PROFILES=*",
         "FAVOURITE=phi-4-mini\nMODEL=$FAVOURITE",
         "CHAINLIT_SYSTEM_PROMPT='It costs $five'",

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ON: Final = ("yes", "true", "on", "1")
 OFF: Final = ("no", "false", "off", "0")
@@ -181,9 +184,19 @@ def model_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(model_name(part) for part in text.split(",") if part.strip()))
 
 
+def profiles(text: str) -> tuple[str, ...]:
+    """Read COMPOSE_PROFILES as Compose does: without blanks around names, and empty ones."""
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
+def has_profile(name: str, chosen: Collection[str]) -> bool:
+    """Say whether these profiles bring what has that one; ``*`` is all of them."""
+    return name in chosen or "*" in chosen
+
+
 def starts_embedded(text: str) -> bool:
-    """Read Compose's list of profiles: whether the stack's own Foundry Local starts."""
-    return not {"embedded", "*"}.isdisjoint(part.strip() for part in text.split(","))
+    """Read COMPOSE_PROFILES: whether the stack's own Foundry Local starts."""
+    return has_profile("embedded", profiles(text))
 
 
 def whole_number(text: str, least: int, most: int | None = None) -> int:
