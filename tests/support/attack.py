@@ -17,8 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-import docker
-
+from support import engine
 from support.stack import PROJECT, get
 
 if TYPE_CHECKING:
@@ -194,19 +193,13 @@ class Condition:
 
 def condition() -> Condition:
     """Look at the containers of the test's stack."""
-    client = docker.from_env()
-    try:
-        memory, starts = {}, {}
-        for container in client.containers.list(
-            filters={"label": f"com.docker.compose.project={PROJECT}"}
-        ):
-            service = container.labels["com.docker.compose.service"]
-            memory[service] = statistics.median_low([_memory(container) for _ in range(3)])
-            state = container.attrs["State"]
-            starts[service] = (state["StartedAt"], container.attrs["RestartCount"])
-        return Condition(memory, starts)
-    finally:
-        client.close()
+    memory, starts = {}, {}
+    for container in engine.containers(project=PROJECT, stopped=False):
+        service = container.labels[f"{engine.LABEL}.service"]
+        memory[service] = statistics.median_low([_memory(container) for _ in range(3)])
+        state = container.attrs["State"]
+        starts[service] = (state["StartedAt"], container.attrs["RestartCount"])
+    return Condition(memory, starts)
 
 
 def _memory(container: Any) -> int:

@@ -26,9 +26,12 @@ def client() -> DockerClient:
 
 
 def containers(*, stopped: bool = True, **labels: str) -> list[Container]:
-    """The containers with these labels of Compose's, such as `project` and `service`."""
+    """The containers with these labels of Compose's, such as `project` and `service`.
+
+    One that goes away between the list and the look at it is none of them.
+    """
     chosen = [f"{LABEL}.{name}={value}" for name, value in labels.items()]
-    return client().containers.list(all=stopped, filters={"label": chosen})
+    return client().containers.list(all=stopped, filters={"label": chosen}, ignore_removed=True)
 
 
 def container(project: str, service: str) -> Container:
