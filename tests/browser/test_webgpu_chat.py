@@ -82,6 +82,37 @@ async def chat(browser, webgpu_page):
         yield chat
 
 
+async def break_worker(page: Page, fault: str) -> None:
+    """Run a script in the worker before its own."""
+
+    async def put_before(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=fault + await answer.text())
+
+    await page.context.route("**/chat/worker.js", put_before)
+
+
+# Between two steps the worker gives its thread back by a message to itself.
+SLOW = """
+const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (message) {
+  setTimeout(() => post.call(this, message), 100);
+};
+"""
+
+
+@pytest.fixture
+async def slow_chat(browser, webgpu_page):
+    """Its model says ten tokens a second: whoever stops it finds it at work."""
+    async with open_page(browser, webgpu_page.url) as (page, record):
+        await break_worker(page, SLOW)
+        await page.get_by_role("tab", name="Chat").click()
+        chat = Chat(page)
+        await chat.wait_until_ready()
+        yield chat
+        assert record.errors == []
+
+
 # ---- The same answers --------------------------------------------------------------------------
 
 
@@ -181,18 +212,18 @@ async def test_enter_asks_only_where_it_is_meant_to(browser, webgpu_page_alone, 
         await expect(chat.question).to_have_value("" if asked else text)
 
 
-async def test_hasty_hands_ask_once_and_do_not_stop_what_they_asked(chat):
-    await chat.question.fill("Count from 1 to 200.")
-    await chat.page.get_by_role("button", name="Send").dblclick(force=True)
-    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
-    await chat.question.fill("And then?")
-    await chat.question.press("Enter")  # kept until the answer is there
-    await expect(chat.question).to_have_value("And then?")
-    await expect(chat.page.locator(".chat-question")).to_have_count(1)
-    await chat.page.get_by_role("button", name="Stop").click()
-    await chat.settled("browser")
-    await chat.settled("foundry")
-    assert "Microsoft" in (await chat.answers("What is Foundry Local?"))[0]
+async def test_hasty_hands_ask_once_and_do_not_stop_what_they_asked(slow_chat):
+    await slow_chat.question.fill("Count from 1 to 200.")
+    await slow_chat.page.get_by_role("button", name="Send").dblclick(force=True)
+    await expect(slow_chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await slow_chat.question.fill("And then?")
+    await slow_chat.question.press("Enter")  # kept until the answer is there
+    await expect(slow_chat.question).to_have_value("And then?")
+    await expect(slow_chat.page.locator(".chat-question")).to_have_count(1)
+    await slow_chat.page.get_by_role("button", name="Stop").click()
+    await slow_chat.settled("browser")
+    await slow_chat.settled("foundry")
+    assert "Microsoft" in (await slow_chat.answers("What is Foundry Local?"))[0]
 
 
 async def test_half_a_model_file_is_told_and_fetched_again(browser, webgpu_page_alone):
@@ -213,16 +244,16 @@ async def test_half_a_model_file_is_told_and_fetched_again(browser, webgpu_page_
         await chat.wait_until_ready()
 
 
-async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(chat):
-    await chat.ask("Count from 1 to 200.")
-    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
-    await chat.page.get_by_role("button", name="Stop").click()
-    said = await chat.settled("browser")
-    await expect(chat.last_answer("browser")).to_contain_text("Stopped.")
+async def test_stop_keeps_what_was_said_and_the_next_question_is_answered(slow_chat):
+    await slow_chat.ask("Count from 1 to 200.")
+    await expect(slow_chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await slow_chat.page.get_by_role("button", name="Stop").click()
+    said = await slow_chat.settled("browser")
+    await expect(slow_chat.last_answer("browser")).to_contain_text("Stopped.")
     assert said.startswith("1, 2, 3")
     assert "60" not in said
-    await chat.settled("foundry")
-    for answer in await chat.answers("What is Foundry Local?"):
+    await slow_chat.settled("foundry")
+    for answer in await slow_chat.answers("What is Foundry Local?"):
         assert "Microsoft" in answer
 
 
@@ -258,16 +289,16 @@ async def test_question_longer_than_the_context_is_refused_by_both_with_what_to_
             await expect(chat.last_answer(half)).to_contain_text(re.compile("short", re.IGNORECASE))
 
 
-async def test_only_finished_answers_are_read_out(chat):
-    read_out = chat.page.locator("#chat > [role=status]")
+async def test_only_finished_answers_are_read_out(slow_chat):
+    read_out = slow_chat.page.locator("#chat > [role=status]")
     await expect(read_out).to_have_text(["", ""])
-    await chat.ask("Count from 1 to 200.")
-    await expect(chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
-    await expect(chat.last_answer("browser")).to_have_attribute("aria-busy", "true")
+    await slow_chat.ask("Count from 1 to 200.")
+    await expect(slow_chat.last_answer("browser").locator(".chat-text")).to_contain_text("1, 2, 3")
+    await expect(slow_chat.last_answer("browser")).to_have_attribute("aria-busy", "true")
     await expect(read_out.first).to_have_text("")
-    await chat.page.get_by_role("button", name="Stop").click()
+    await slow_chat.page.get_by_role("button", name="Stop").click()
     await expect(read_out.first).to_contain_text("In this browser: 1, 2, 3")
-    await expect(chat.last_answer("browser")).to_have_attribute("aria-busy", "false")
+    await expect(slow_chat.last_answer("browser")).to_have_attribute("aria-busy", "false")
 
 
 # ---- What it runs on ---------------------------------------------------------------------------
@@ -341,16 +372,6 @@ AT_ANSWER = (
   return device;
 """
 )
-
-
-async def break_worker(page: Page, fault: str) -> None:
-    """Run a script in the worker before its own."""
-
-    async def put_before(route: Route) -> None:
-        answer = await route.fetch()
-        await route.fulfill(response=answer, body=fault + await answer.text())
-
-    await page.context.route("**/chat/worker.js", put_before)
 
 
 @pytest.mark.parametrize("fault", [AT_START, AT_ANSWER], ids=["at-start", "at-the-answer"])
