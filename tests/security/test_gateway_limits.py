@@ -205,6 +205,17 @@ async def test_too_large_is_said_at_once_and_names_the_setting(gateway: Gateway)
         assert "GATEWAY_MAX_BODY_BYTES" in answer.json["error"]["remedy"]
 
 
+async def test_a_refused_body_may_be_sent_to_its_end(gateway: Gateway) -> None:
+    """Many clients read no answer before that, and after a reset there is none on some systems."""
+    large, small = chat_body("x" * 13 * MB), chat_body()
+    async with Wire(gateway.port) as wire:
+        await wire.send(head(gateway) + b"Content-Length: %d\r\n\r\n" % len(large))
+        assert (await wire.answer()).status == 413
+        await wire.send(large)
+        await wire.send(head(gateway) + b"Content-Length: %d\r\n\r\n" % len(small) + small)
+        assert (await wire.answer()).status == 200
+
+
 async def test_a_thousand_connections_are_the_most_and_they_do_not_stay(gateway: Gateway) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(1_024 - 40):
