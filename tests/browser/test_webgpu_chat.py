@@ -110,6 +110,7 @@ async def slow_chat(browser, webgpu_page):
         chat = Chat(page)
         await chat.wait_until_ready()
         yield chat
+        assert record.foreign(webgpu_page.url) == []
         assert record.errors == []
 
 

@@ -78,7 +78,7 @@ def files_with(word: str, folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if name != ".git" and not name.startswith(".venv")]
         for path in (Path(top, name) for name in names):
             with contextlib.suppress(FileNotFoundError):
-                if path.is_file() and word.encode() in path.read_bytes():
+                if word.encode() in path.read_bytes():
                     found.append(path)
     return found
 
